@@ -1,0 +1,98 @@
+"""The configured catalog: which one stream comes in, and how."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from destination_heap_analytics.columns import Schema, lists_properties, nearest, resolve
+from destination_heap_analytics.config import (
+    AccountPropertiesConfig,
+    ApiConfig,
+    TrackConfig,
+    UserPropertiesConfig,
+)
+from destination_heap_analytics.errors import Fault
+
+#: Deduplicating modes; the destination keeps one event a primary key.
+_DEDUPLICATING = {"append_dedup", "overwrite_dedup"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The one stream of a connection.
+
+    `schema` is None where the catalog's JSON schema lists no properties. `primary_key` holds
+    one path a column, `(("id",), ("tenant", "id"))`, and is empty unless the sync mode
+    deduplicates.
+    """
+
+    name: str
+    namespace: str | None = None
+    schema: Schema | None = None
+    primary_key: tuple[tuple[str, ...], ...] = ()
+
+
+def parse_catalog(raw: object) -> Stream | Fault:
+    """The catalog's only stream, or what is wrong.
+
+    Read from the raw JSON: the CDK's models refuse sync modes newer than themselves.
+    """
+    streams = raw.get("streams") if isinstance(raw, Mapping) else None
+    if not isinstance(streams, list):
+        return Fault("catalog", "must be an object with a list `streams`")
+    if len(streams) != 1:
+        return Fault(
+            "catalog",
+            f"must have exactly one stream, and has {len(streams)}: one connection loads one "
+            "stream. Choose one, and make a connection for each other one",
+        )
+    stream = streams[0].get("stream") if isinstance(streams[0], Mapping) else None
+    if not isinstance(stream, Mapping) or not isinstance(stream.get("name"), str):
+        return Fault("catalog.streams.0.stream", "must be an object with a `name`")
+    schema = stream.get("json_schema")
+    key = streams[0].get("primary_key") or stream.get("source_defined_primary_key") or []
+    return Stream(
+        name=stream["name"],
+        namespace=stream.get("namespace"),
+        schema=schema if lists_properties(schema) else None,
+        primary_key=_primary_key(key)
+        if streams[0].get("destination_sync_mode") in _DEDUPLICATING
+        else (),
+    )
+
+
+def _primary_key(raw: Iterable[Any]) -> tuple[tuple[str, ...], ...]:
+    return tuple((path,) if isinstance(path, str) else tuple(map(str, path)) for path in raw)
+
+
+def column_faults(api: ApiConfig, stream: Stream) -> list[Fault]:
+    """Every configured column that the stream's schema does not have, with the nearest names."""
+    schema = stream.schema
+    if schema is None:
+        return []
+    return [
+        Fault(f"api.{field}", _unknown_column(column, stream.name, schema))
+        for field, column in _columns(api)
+        if resolve(schema, column) is None
+    ]
+
+
+def _columns(api: ApiConfig) -> Iterable[tuple[str, str]]:
+    match api:
+        case TrackConfig():
+            yield "event_column", api.event_column
+            yield "identity_column", api.identity_column
+            if api.timestamp_column is not None:
+                yield "timestamp_column", api.timestamp_column
+        case UserPropertiesConfig():
+            yield "identity_column", api.identity_column
+        case AccountPropertiesConfig():
+            yield "account_id_column", api.account_id_column
+    for column in api.selection.columns:
+        yield "property_columns", column.path
+
+
+def _unknown_column(column: str, stream: str, schema: Schema) -> str:
+    names = nearest(column, schema)
+    hint = f"; did you mean {' or '.join(f'`{name}`' for name in names)}?" if names else ""
+    return f"the stream `{stream}` has no column `{column}`{hint}"

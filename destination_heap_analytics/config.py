@@ -1,0 +1,174 @@
+"""The configuration: JSON in, one frozen value out, or every fault at once.
+
+Downstream of here nothing reads a configuration key or asks again which API type it is.
+`spec.json` describes the same fields as a form; a test keeps the two in agreement.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from destination_heap_analytics.columns import PropertySelection, parse_property_columns
+from destination_heap_analytics.errors import ConfigurationError, Fault
+
+DEFAULT_BASE_URL = "https://heapanalytics.com"
+#: Heap's EU data centre (https://developers.heap.io/reference/bulk-track).
+EU_BASE_URL = "https://c.eu.heap-api.com"
+
+
+def _base_url(text: str) -> str:
+    text = text.strip().rstrip("/")
+    try:
+        url = urlsplit(text)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        host = None
+    if not host or url.scheme not in {"https", "http"} or any(map(str.isspace, text)):
+        raise PydanticCustomError(
+            "base_url", f"must be an address such as {DEFAULT_BASE_URL} or {EU_BASE_URL}"
+        )
+    if url.query or url.fragment or url.username is not None:
+        raise PydanticCustomError(
+            "base_url", "must not hold a query, a fragment or a password; only the address"
+        )
+    if url.scheme == "http" and not _is_loopback(host):
+        raise PydanticCustomError(
+            "base_url",
+            "must begin with https:// (http:// is for a service on this machine, such as the "
+            "sandbox)",
+        )
+    return text
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _property_selection(text: str) -> PropertySelection:
+    selection = parse_property_columns(text)
+    if isinstance(selection, str):
+        raise PydanticCustomError("property_columns", "{fault}", {"fault": selection})
+    return selection
+
+
+def _blank_as_unset(text: str | None) -> str | None:
+    return text.strip() or None if text is not None else None
+
+
+AppId = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9]+$")]
+Column = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+#: The published connector's form sent an empty text for a field left blank.
+OptionalColumn = Annotated[str | None, AfterValidator(_blank_as_unset)]
+PropertyColumns = Annotated[str, AfterValidator(_property_selection)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="allow", validate_default=True, hide_input_in_errors=True
+    )
+
+
+class _Properties(_Frozen):
+    property_columns: PropertyColumns = "*"
+
+    @property
+    def selection(self) -> PropertySelection:
+        """`property_columns`, read."""
+        assert isinstance(self.property_columns, PropertySelection)  # noqa: S101  # its validator made it one
+        return self.property_columns
+
+
+class TrackConfig(_Properties):
+    """Each record becomes an event (https://developers.heap.io/reference/bulk-track)."""
+
+    api_type: Literal["track"]
+    event_column: Column
+    identity_column: Column
+    timestamp_column: OptionalColumn = None
+
+
+class UserPropertiesConfig(_Properties):
+    """Each record updates a user (https://developers.heap.io/reference/bulk-add-user-properties)."""
+
+    api_type: Literal["add_user_properties"]
+    identity_column: Column
+
+
+class AccountPropertiesConfig(_Properties):
+    """Each record updates an account.
+
+    Source: https://developers.heap.io/reference/bulk-add-account-properties
+    """
+
+    api_type: Literal["add_account_properties"]
+    account_id_column: Column
+
+
+ApiConfig = TrackConfig | UserPropertiesConfig | AccountPropertiesConfig
+
+
+class Config(_Frozen):
+    """The whole configuration of one connection."""
+
+    app_id: AppId
+    base_url: Annotated[str, AfterValidator(_base_url)] = DEFAULT_BASE_URL
+    api: Annotated[ApiConfig, Field(discriminator="api_type")]
+    requests_in_flight: Annotated[int, Field(ge=1, le=16)] = 4
+    max_retry_seconds: Annotated[int, Field(ge=1, le=3600)] = 600
+
+
+def parse_config(raw: Mapping[str, Any]) -> Config:
+    """The configuration as one frozen value.
+
+    Raises ConfigurationError with every fault found, each with its path and without the value.
+    """
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        raise ConfigurationError(map(_fault, details)) from None
+
+
+_API_TYPES = "`track`, `add_user_properties` or `add_account_properties`"
+
+#: pydantic's kinds of error, in words for a person who fills a form.
+_WORDS = {
+    "missing": "is required",
+    "string_type": 'must be text, in quotes ("...")',
+    "string_too_short": "must not be blank",
+    "int_type": "must be a whole number, without quotes",
+    "model_attributes_type": "must be an object",
+    "model_type": "must be an object",
+    "dict_type": "must be an object",
+}
+
+
+def _fault(detail: ErrorDetails) -> Fault:
+    kind = detail["type"]
+    # In a union, pydantic puts the chosen api_type into the path; the user's JSON has no such key.
+    location = [str(part) for part in detail["loc"]]
+    if len(location) > 2 and location[0] == "api":
+        del location[1]
+    if kind in {"union_tag_not_found", "union_tag_invalid"}:
+        verb = "is required:" if kind == "union_tag_not_found" else "must be"
+        return Fault("api.api_type", f"{verb} {_API_TYPES}")
+    path = ".".join(location) or "configuration"
+    if path == "app_id" and kind == "string_pattern_mismatch":
+        return Fault(
+            path, "must be digits only: Heap's environment id (Account > Manage > Projects)"
+        )
+    return Fault(path, _WORDS.get(kind, detail["msg"]))

@@ -1,0 +1,59 @@
+"""What can end a sync, sorted by who must act.
+
+A bad record never raises: it becomes a `Rejected` value (`values.py`) and the sync goes on.
+Only these end one, and `destination.py` turns each into Airbyte's failure type::
+
+    SyncError
+    + ConfigurationError    the user, in the configuration or the catalog    config_error
+    + NotHeapError          the user: something else answers at base_url     config_error
+    + HeapUnavailableError  nobody; Heap did not answer in time, run again   transient_error
+    + InterruptedSyncError  nobody; a signal ended the process, run again    transient_error
+    + LedgerError           us: the counts do not add up                     system_error
+
+No message may hold a value of a record. Names of columns, streams and hosts are fine.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with the configuration or the catalog: where it is and the way out."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+class SyncError(Exception):
+    """The base of all that ends a sync on purpose. Its text is for the user."""
+
+
+class ConfigurationError(SyncError):
+    """The configuration or the catalog cannot work as it stands.
+
+    Carries every fault found, not only the first, so that one round of corrections is enough.
+    """
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+class NotHeapError(SyncError):
+    """The address answers, but not as Heap does."""
+
+
+class HeapUnavailableError(SyncError):
+    """Heap did not take a request within the time allowed for it."""
+
+
+class InterruptedSyncError(SyncError):
+    """The process was asked to stop."""
+
+
+class LedgerError(SyncError):
+    """Records read do not equal records accepted plus rejected."""

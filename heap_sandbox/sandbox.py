@@ -1,0 +1,193 @@
+"""A local Heap as an object: three APIs to write to, and what they hold to read back.
+
+    POST body -> validation -> quotas -> store -> answer
+
+`app` puts it on HTTP; tests may call it directly.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from heap_sandbox import validation
+from heap_sandbox.answers import JSON, Answer
+from heap_sandbox.intake import Clock
+from heap_sandbox.journal import Journal
+from heap_sandbox.options import SandboxOptions
+from heap_sandbox.quotas import SlidingWindow, Use
+from heap_sandbox.store import Store
+from heap_sandbox.validation import Event, Form, Item, Profile, Request, ValidationError
+
+
+class Sandbox:
+    """One Heap with everything it was sent. Safe to use from any thread.
+
+    `clock` returns Unix seconds; it dates what arrives and moves the quota window. Raises
+    `sqlite3.Error` if the file named by the options is no database.
+    """
+
+    def __init__(
+        self, options: SandboxOptions | None = None, *, clock: Clock = time.time, url: str = ""
+    ) -> None:
+        self.options = options or SandboxOptions()
+        self.url = url
+        self.clock = clock
+        self.journal = Journal()
+        self._lock = threading.RLock()
+        self._store = Store(self.options.db)
+        self._window = SlidingWindow(self.options.quota_window_seconds)
+        self._repeats = 0
+        self._poison = frozenset(self.options.poison)
+
+    # What Heap offers.
+
+    def track(self, body: bytes) -> Answer:
+        """`POST /api/track`, single or bulk."""
+        return self._take(validation.TRACK, body, self._add_events)
+
+    def add_user_properties(self, body: bytes) -> Answer:
+        """`POST /api/add_user_properties`, single or bulk."""
+        return self._take(validation.ADD_USER_PROPERTIES, body, self._add_users)
+
+    def add_account_properties(self, body: bytes) -> Answer:
+        """`POST /api/add_account_properties`, single or bulk."""
+        return self._take(validation.ADD_ACCOUNT_PROPERTIES, body, self._add_accounts)
+
+    def _take(
+        self, form: Form[Item], body: bytes, add: Callable[[Request[Item]], Answer]
+    ) -> Answer:
+        try:
+            request = form.read(body, self._poison)
+        except ValidationError as fault:
+            text = fault.message(quote=self.options.quote_values)
+            return Answer(400, text.encode(), items=fault.items, reason=fault.message())
+        with self._lock:
+            return add(request)
+
+    def _add_events(self, request: Request[Event]) -> Answer:
+        now = self.clock()
+        count = len(request.items)
+        over = self._window.admit(now, list(self._uses(request)))
+        if over is not None:
+            whose = "identity" if isinstance(over.key, tuple) else "app_id"
+            reason = f"over {over.limit} events in {self._seconds} s for one {whose}"
+            return Answer(429, b"Too Many Requests", items=count, reason=reason)
+        self._repeats += self._store.add_events(request.app_id, request.items, now)
+        return Answer(200, b"{}", JSON, items=count)
+
+    def _add_users(self, request: Request[Profile]) -> Answer:
+        self._store.add_user_properties(request.app_id, request.items, self.clock())
+        return Answer(200, b"{}", JSON, items=len(request.items))
+
+    def _add_accounts(self, request: Request[Profile]) -> Answer:
+        self._store.add_account_properties(request.app_id, request.items, self.clock())
+        return Answer(200, b"OK", items=len(request.items))
+
+    # The bulk track page counts events per app_id and per identity; an event without identity
+    # is counted under its user_id.
+
+    def _uses(self, request: Request[Event]) -> Iterable[Use]:
+        if not self.options.quotas:
+            return
+        yield Use(request.app_id, len(request.items), self.options.events_per_minute or None)
+        senders = Counter((event.identity, event.user_id) for event in request.items)
+        for sender, count in senders.items():
+            limit = self.options.events_per_identity_per_minute or None
+            yield Use((request.app_id, *sender), count, limit)
+
+    @property
+    def _seconds(self) -> str:
+        return f"{self.options.quota_window_seconds:g}"
+
+    # What the sandbox offers beside.
+
+    def events(
+        self,
+        *,
+        app_id: str | None = None,
+        identity: str | None = None,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Stored events, oldest first: those numbered above `after`, all of them by default.
+
+        Each has `sequence`, `app_id`, `event`, `identity`, `user_id`, `timestamp` (as sent; the
+        time of receipt if none was), `properties`, `idempotency_key` and `received_at` (Unix
+        seconds).
+        """
+        return self._store.rows(
+            "events", app_id=app_id, identity=identity, after=after, limit=limit
+        )
+
+    def users(
+        self,
+        *,
+        app_id: str | None = None,
+        identity: str | None = None,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Users in the order of their first sight.
+
+        Each has `sequence`, `app_id`, `identity`, `properties`, `created_at` and `updated_at`.
+        """
+        return self._store.rows("users", app_id=app_id, identity=identity, after=after, limit=limit)
+
+    def accounts(
+        self,
+        *,
+        app_id: str | None = None,
+        account_id: str | None = None,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Accounts in the order of their first sight; as users, with `account_id`."""
+        return self._store.rows(
+            "accounts", app_id=app_id, account_id=account_id, after=after, limit=limit
+        )
+
+    def requests(self) -> list[dict[str, Any]]:
+        """The last 1,000 write requests, oldest first; see `journal.Entry`."""
+        return self.journal.requests()
+
+    def stats(self) -> dict[str, Any]:
+        """Counts of everything; the shape is that of `GET /stats`."""
+        with self._lock:
+            used = self._window.used(self.clock())
+            repeats = self._repeats
+        busiest: dict[str, int] = {}
+        for key, count in used.items():
+            if isinstance(key, tuple):
+                busiest[key[0]] = max(busiest.get(key[0], 0), count)
+        return {
+            **self._store.counts(),
+            "repeats_absorbed": repeats,
+            **self.journal.stats(),
+            "quotas": {
+                "kept": self.options.quotas,
+                "window_seconds": self.options.quota_window_seconds,
+                "events_per_minute": self.options.events_per_minute,
+                "events_per_identity_per_minute": self.options.events_per_identity_per_minute,
+                "in_window": {
+                    key: {"events": count, "most_of_one_identity": busiest[key]}
+                    for key, count in used.items()
+                    if isinstance(key, str)
+                },
+            },
+        }
+
+    def reset(self) -> None:
+        """Empty everything: data, quotas, counts and the request log."""
+        with self._lock:
+            self._store.reset()
+            self._window.clear()
+            self._repeats = 0
+            self.journal.reset()
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
