@@ -6,6 +6,7 @@ Only these end one, and `destination.py` turns each into Airbyte's failure type:
     SyncError
     + ConfigurationError    the user, in the configuration or the catalog    config_error
     + NotHeapError          the user: something else answers at base_url     config_error
+    + NothingAcceptedError  the user: not one record could be sent           config_error
     + HeapUnavailableError  nobody; Heap did not answer in time, run again   transient_error
     + InterruptedSyncError  nobody; a signal ended the process, run again    transient_error
     + LedgerError           us: the counts do not add up                     system_error
@@ -45,6 +46,16 @@ class ConfigurationError(SyncError):
 
 class NotHeapError(SyncError):
     """The address answers, but not as Heap does."""
+
+
+class NothingAcceptedError(SyncError):
+    """Records came in and not one could land; a column or the address is most likely wrong."""
+
+    def __init__(self, reasons: str) -> None:
+        super().__init__(
+            f"No record could be sent to Heap: {reasons}. Check the columns of the configuration; "
+            "no state was saved, so the next sync reads these records again"
+        )
 
 
 class HeapUnavailableError(SyncError):

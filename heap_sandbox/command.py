@@ -52,7 +52,7 @@ def add_service_arguments(parser: argparse.ArgumentParser, *, port: int) -> None
         dest="fail_rate",
         default=_DEFAULTS.fail_rate,
         metavar="RATE",
-        help="share of write requests that meet a fault, 0 to 1 (default: %(default)s)",
+        help="share of write requests that meet a fault, 0 to 1 (default: %(default)g)",
     )
     faults.add_argument(
         "--seed",

@@ -25,6 +25,10 @@ LONGEST_IDENTITY: Final = 255  # track and add_user_properties pages
 HIGHEST_USER_ID: Final = 2**53 - 1  # track page
 TOO_LONG: Final = 1_024  # property keys and string values have "fewer than 1024 characters"
 
+# Heap does not say whether it counts seconds or milliseconds. This is the last millisecond of a
+# JavaScript Date (ECMAScript, "Time Values and Time Range"), so neither unit reaches beyond it.
+LATEST_UNIX_TIME: Final = 8_640_000_000_000_000
+
 _LONGEST_KEY_NAMED: Final = 64
 _LONGEST_QUOTE: Final = 200
 _UNLIMITED: Final = frozenset({int, float, bool})
@@ -206,7 +210,7 @@ def _idempotency_key(value: Json) -> str:
 
 
 def _timestamp(value: Json) -> str | int | float:
-    if type(value) is int or type(value) is float:
+    if (type(value) is int or type(value) is float) and abs(value) <= LATEST_UNIX_TIME:
         return value
     if type(value) is str and _ISO_8601.fullmatch(value):
         try:

@@ -1,0 +1,112 @@
+"""Payloads become batches: one bulk request's worth each, in order. Pure.
+
+Each payload was serialised once, when it was mapped. A batch only joins those bytes, so its size
+is known by adding, and half a batch is a slice.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+#: Heap's bulk pages: at most 1000 items a request.
+MAX_ITEMS: Final = 1000
+#: Heap publishes no limit on a body's size. One that it does not take (413) is split.
+MAX_BYTES: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Items for one request. The three columns run in parallel.
+
+    `positions` are the numbers of the records in the sync, from 1; `identities` say whom each
+    item is about; `bodies` are the items' JSON.
+    """
+
+    positions: tuple[int, ...]
+    identities: tuple[str, ...]
+    bodies: tuple[bytes, ...]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all items."""
+        return sum(map(len, self.bodies))
+
+    def halves(self) -> tuple["Batch", "Batch"]:
+        """The first and the second half, by count; a batch of one has none."""
+        return self.cut(len(self) // 2)
+
+    def halves_by_size(self) -> tuple["Batch", "Batch"]:
+        """Two parts of about the same bytes, none empty."""
+        half, seen = self.size / 2, 0
+        for index, body in enumerate(self.bodies[:-1], start=1):
+            seen += len(body)
+            if seen >= half:
+                return self.cut(index)
+        return self.cut(len(self) - 1)
+
+    def cut(self, at: int) -> tuple["Batch", "Batch"]:
+        """The batch before and from index `at`."""
+        return (
+            Batch(self.positions[:at], self.identities[:at], self.bodies[:at]),
+            Batch(self.positions[at:], self.identities[at:], self.bodies[at:]),
+        )
+
+    def merged(self) -> "list[bytes]":
+        """The items with all updates of one identity made one, later values winning.
+
+        A merged item stands where its identity first came. Only items that share an identity are
+        parsed and written again.
+        """
+        if len(set(self.identities)) == len(self.identities):
+            return list(self.bodies)
+        items: dict[str, bytes | dict[str, Any]] = {}
+        for identity, body in zip(self.identities, self.bodies, strict=True):
+            earlier = items.get(identity)
+            if earlier is None:
+                items[identity] = body
+                continue
+            if isinstance(earlier, bytes):
+                earlier = items[identity] = orjson.loads(earlier)
+            earlier["properties"].update(orjson.loads(body)["properties"])
+        return [item if isinstance(item, bytes) else orjson.dumps(item) for item in items.values()]
+
+
+@dataclass(slots=True)
+class OpenBatch:
+    """A batch that still takes items."""
+
+    size: int = 0
+    positions: list[int] = field(default_factory=list)
+    identities: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def takes(self, body: bytes) -> bool:
+        """Whether one more item stays within both limits; an empty batch takes any."""
+        count = len(self.positions)
+        return not count or (count < MAX_ITEMS and self.size + len(body) + count < MAX_BYTES)
+
+    def add(self, position: int, identity: str, body: bytes) -> None:
+        """Appends an item."""
+        self.positions.append(position)
+        self.identities.append(identity)
+        self.bodies.append(body)
+        self.size += len(body)
+
+    def close(self) -> Batch:
+        """What was added, frozen; this batch is empty again."""
+        batch = Batch(tuple(self.positions), tuple(self.identities), tuple(self.bodies))
+        self.size, self.positions, self.identities, self.bodies = 0, [], [], []
+        return batch
+
+
+def envelope(app_id: str, list_name: str) -> tuple[bytes, bytes]:
+    """What stands before and after the items of a bulk request."""
+    head = orjson.dumps({"app_id": app_id, list_name: []})
+    return head[:-2], head[-2:]

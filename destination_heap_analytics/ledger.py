@@ -1,0 +1,54 @@
+"""The count of everything: what was read must come out as accepted or rejected. Pure."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Ledger:
+    """One sync in numbers. `merged` ones are among the accepted."""
+
+    read: int = 0
+    accepted: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    #: For each reason, the number of the first record (or line) that had it.
+    first_position: dict[str, int] = field(default_factory=dict)
+    merged: int = 0
+    truncated: int = 0
+    left_out: int = 0
+    requests: int = 0
+    retries: int = 0
+
+    def reject(self, position: int, reason: str) -> None:
+        """Record `position` cannot land; `reason` holds no value."""
+        self.rejected[reason] += 1
+        self.first_position.setdefault(reason, position)
+
+    @property
+    def balances(self) -> bool:
+        """Whether read = accepted + rejected."""
+        return self.read == self.accepted + self.rejected.total()
+
+    def reasons(self) -> str:
+        """`identity_missing: 3 (first at record 17), ...`, the most frequent first."""
+        return ", ".join(
+            f"{reason}: {count} (first at record {self.first_position[reason]})"
+            for reason, count in self.rejected.most_common()
+        )
+
+    def line(self, seconds: float) -> str:
+        """The closing log line: `Ledger: {json}`."""
+        counts = {
+            "read": self.read,
+            "accepted": self.accepted,
+            "rejected": dict(self.rejected.most_common()),
+            "rejected_first_at": self.first_position,
+            "merged": self.merged,
+            "truncated": self.truncated,
+            "left_out": self.left_out,
+            "requests": self.requests,
+            "retries": self.retries,
+            "seconds": round(seconds, 3),
+        }
+        return f"Ledger: {json.dumps(counts)}"

@@ -1,0 +1,133 @@
+"""A reply of Heap as a value, before it is a verdict. Pure.
+
+Heap's pages name 200 and 400 only; all else is met safely either way. A body is read as text: a
+200 is `{}` for events and users and `OK` for accounts, a 400 is `{}`, JSON or plain text such as
+`postBody.events[0].timestamp is not a valid unix,iso8601 timestamp`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Heap took every item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Heap took no item, for the reason in its own words. Asking again gives the same."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """The body has too many bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class TryLater:
+    """Not settled: the same bytes again, after `wait` seconds where the service named a time."""
+
+    cause: str
+    wait: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotHeap:
+    """Something else answers at this address."""
+
+    sign: str
+
+
+Reply = Accepted | Refused | TooLarge | TryLater | NotHeap
+
+_TRY_LATER: Final = {408, 425, 429}
+_REFUSED: Final = {400, 422}
+_MAX_WORDS: Final = 300
+
+
+def read_reply(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Reply:
+    """The reply by its status, headers and body.
+
+    A body decides what is HTML, not its type: `OK` as text/html is what common frameworks send.
+    """
+    if status in _TRY_LATER or status >= 500:
+        return TryLater(f"status {status}", retry_after(headers.get("Retry-After"), now))
+    if status == 413:
+        return TooLarge()
+    if body.lstrip()[:1] == b"<":
+        return NotHeap(f"status {status} with a web page")
+    if 200 <= status < 300:
+        return Accepted()
+    if status in _REFUSED:
+        return Refused(_words(body))
+    if 300 <= status < 400:
+        return NotHeap(f"status {status}, a redirect to another address")
+    return NotHeap(f"status {status}")
+
+
+def _words(body: bytes) -> str:
+    text = " ".join(body[: 4 * _MAX_WORDS].decode("utf-8", "replace").split())
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return text[:_MAX_WORDS]
+    if isinstance(parsed, dict):
+        for key in ("message", "error", "err", "detail"):
+            if isinstance(parsed.get(key), str):
+                return str(parsed[key])[:_MAX_WORDS]
+    return text[:_MAX_WORDS]
+
+
+def retry_after(header: str | None, now: datetime) -> float | None:
+    """Seconds to wait by a `Retry-After` of seconds or of an HTTP date; None if it says neither."""
+    if header is None:
+        return None
+    header = header.strip()
+    if header.isascii() and header.isdigit():
+        return float(header[:9])
+    try:
+        moment = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - now).total_seconds())
+
+
+# -- words without values -----------------------------------------------------------------------
+
+_INDEX: Final = re.compile(r"\[\d+\]")
+_PRIVATE: Final = re.compile(
+    r"\"[^\"]*\"|'[^']*'|`[^`]*`|[^\s\"'`,;:()<>]*@[^\s\"'`,;:()<>]*|(?<![A-Za-z\d])\d{2,}(?![A-Za-z\d])"
+)
+_BLANKED: Final = "…"
+
+
+def reason_for(refused: Refused, item: bytes) -> str:
+    """Heap's words as a countable reason: no index, and nothing that stands in the item.
+
+    Quoted text, anything with an `@`, and free-standing numbers go; so does every value of the
+    refused item, wherever it stands in the words.
+    """
+    words = _INDEX.sub("[]", refused.words)
+    for value in sorted(_values(orjson.loads(item)), key=len, reverse=True):
+        words = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", _BLANKED, words, flags=re.IGNORECASE)
+    words = _PRIVATE.sub(_BLANKED, words).strip()
+    return f"refused by Heap: {words}" if words not in {"", "{}"} else "refused by Heap"
+
+
+def _values(item: Any) -> set[str]:
+    if isinstance(item, dict):
+        return set().union(*map(_values, item.values())) if item else set()
+    text = item if isinstance(item, str) else str(item)
+    parts = {text, *re.split(r"[\W_]+", text)}
+    return {part for part in parts if len(part) > 1}

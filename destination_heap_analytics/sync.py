@@ -1,0 +1,230 @@
+"""The walk of a sync: lines in, batches to Heap, settled states out."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from destination_heap_analytics.apis import Api, make_api
+from destination_heap_analytics.catalog import Stream
+from destination_heap_analytics.checkpoints import Checkpoints
+from destination_heap_analytics.client import HeapClient
+from destination_heap_analytics.config import Config
+from destination_heap_analytics.delivery import (
+    Arrived,
+    Delivery,
+    Failed,
+    Inbox,
+    LaneGaveUp,
+    LaneSettled,
+    SourceEnded,
+)
+from destination_heap_analytics.errors import (
+    InterruptedSyncError,
+    LedgerError,
+    NothingAcceptedError,
+    SyncError,
+)
+from destination_heap_analytics.ledger import Ledger
+from destination_heap_analytics.messages import (
+    Message,
+    RecordMessage,
+    StateMessage,
+    Unreadable,
+    read_exactly,
+)
+from destination_heap_analytics.pacing import RetryPolicy
+from destination_heap_analytics.values import INEXACT, Rejected
+
+logger = logging.getLogger("airbyte")
+
+#: States that may wait in memory; a source with more of them is slowed.
+MAX_WAITING_STATES: Final = 10_000
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a sync takes from the world, so that a test can hand in another."""
+
+    clock: Callable[[], float] = time.monotonic
+    retry_policy: RetryPolicy | None = None
+
+
+@dataclass(slots=True)
+class Sync(Generic[Item]):
+    """One run of `write`.
+
+    `read` turns what the source gives (a line, or the CDK's message) into a message of ours.
+    """
+
+    config: Config
+    stream: Stream
+    read: Callable[[Item], Message]
+    surroundings: Surroundings = field(default_factory=Surroundings)
+    ledger: Ledger = field(default_factory=Ledger)
+    _inbox: Inbox[Item] = field(default_factory=Inbox)
+    _checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    _api: Api = field(init=False)
+    _delivery: Delivery = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._api = make_api(self.config.api, self.stream)
+        stopping = threading.Event()
+        policy = self.surroundings.retry_policy or RetryPolicy(
+            give_up_after=self.config.max_retry_seconds
+        )
+        self._delivery = Delivery(
+            self.config.app_id,
+            self._api,
+            [
+                HeapClient(self.config.base_url + self._api.path, policy, stopping.wait)
+                for _ in range(self.config.requests_in_flight)
+            ],
+            report=self._inbox.report,
+            clock=self.surroundings.clock,
+            stopping=stopping,
+        )
+
+    def run(self, source: Iterable[list[Item]]) -> Iterator[bytes]:
+        """Loads all of `source` into Heap; yields each state's line once all before it is safe.
+
+        Raises a SyncError; what is settled by then has left as states before it.
+        """
+        began = self.surroundings.clock()
+        try:
+            self._inbox.read_from(source)
+            yield from self._take_all()
+            yield from self._finish()
+        except SyncError:
+            yield from self._wind_up()
+            raise
+        finally:
+            self._delivery.stop()
+            self._close_ledger(self.surroundings.clock() - began)
+        self._verify()
+
+    def interrupt(self, signal_name: str) -> None:
+        """Ends the sync early; callable from a signal handler."""
+        self._inbox.report(
+            Failed(InterruptedSyncError(f"The sync was stopped by {signal_name}. Run it again"))
+        )
+
+    def _take_all(self) -> Iterator[bytes]:
+        while True:
+            match self._inbox.next(self._delivery.next_due()):
+                case SourceEnded():
+                    return
+                case Arrived(items):
+                    for item in items:
+                        self._take(item)
+                        while not self._has_room():
+                            self._note(self._inbox.next_but_input())
+                            yield from self._leaving()
+                case None:
+                    pass
+                case report:
+                    self._note(report)
+            self._delivery.send_due()
+            yield from self._leaving()
+
+    def _finish(self) -> Iterator[bytes]:
+        self._delivery.send_all()
+        while self._delivery.under_way:
+            self._note(self._inbox.next_but_input())
+            yield from self._leaving()
+
+    def _wind_up(self) -> Iterator[bytes]:
+        """Lets requests under way finish, and what they settled leave."""
+        self._delivery.stop()
+        self._delivery.join()
+        while (report := self._inbox.next(0)) is not None:
+            if isinstance(report, LaneSettled):
+                self._settle(report)
+        yield from self._leaving()
+
+    def _take(self, item: Item) -> None:
+        message = self.read(item)
+        if isinstance(message, RecordMessage):
+            self.ledger.read += 1
+            self._take_record(item, message)
+        elif isinstance(message, StateMessage):
+            self._checkpoints.arrived(message.raw, self.ledger.read, self._delivery.marks())
+        elif isinstance(message, Unreadable):
+            self.ledger.read += 1
+            self._reject(self.ledger.read, "unreadable")
+
+    def _take_record(self, item: Item, record: RecordMessage) -> None:
+        position = self.ledger.read
+        if record.stream != self.stream.name:
+            self._reject(position, "of_another_stream")
+            return
+        payload = self._api.payload(record.data, record.emitted_at)
+        if payload is INEXACT and isinstance(item, bytes):
+            exact = read_exactly(item)
+            assert isinstance(exact, dict)  # noqa: S101  # it was a record before
+            payload = self._api.payload(exact["record"]["data"], record.emitted_at)
+        if isinstance(payload, Rejected):
+            self._reject(position, payload.reason)
+        else:
+            self._delivery.add(position, payload.identity, payload.body)
+
+    def _reject(self, position: int, reason: str) -> None:
+        self.ledger.reject(position, reason)
+        self._checkpoints.rejected(position)
+
+    def _has_room(self) -> bool:
+        if len(self._checkpoints) < MAX_WAITING_STATES:
+            return self._delivery.has_room
+        if self._none_accepted and not self._delivery.under_way:
+            raise NothingAcceptedError(self.ledger.reasons())
+        self._delivery.send_all()
+        return not self._delivery.under_way
+
+    def _note(self, report: LaneSettled | LaneGaveUp | Failed) -> None:
+        if isinstance(report, LaneSettled):
+            first = self._settle(report)
+            if first and not self.ledger.accepted:
+                raise NothingAcceptedError(self.ledger.reasons())
+        else:
+            raise report.error
+
+    def _settle(self, report: LaneSettled) -> bool:
+        settlement = report.settlement
+        self.ledger.accepted += settlement.records - len(settlement.rejections)
+        self.ledger.merged += settlement.merged
+        for rejection in settlement.rejections:
+            self._reject(rejection.position, rejection.reason)
+        return self._delivery.lane_settled(report)
+
+    def _leaving(self) -> list[bytes]:
+        # While nothing at all could be accepted, the fault is most likely in the configuration:
+        # states stay, so that a corrected run begins where this one did.
+        if self._none_accepted:
+            return []
+        return self._checkpoints.settled(self._delivery.settled())
+
+    @property
+    def _none_accepted(self) -> bool:
+        return not self.ledger.accepted and bool(self.ledger.rejected)
+
+    def _close_ledger(self, seconds: float) -> None:
+        adjustments = self._api.adjustments
+        self.ledger.truncated, self.ledger.left_out = adjustments.truncated, adjustments.left_out
+        self.ledger.requests = self._delivery.requests
+        self.ledger.retries = self._delivery.retries
+        if self.ledger.read:
+            for warning in self._api.warnings():
+                logger.warning(warning)
+        if self.ledger.rejected:
+            logger.warning(f"Rejected records: {self.ledger.reasons()}")
+        logger.info(self.ledger.line(seconds))
+
+    def _verify(self) -> None:
+        if not self.ledger.balances:
+            raise LedgerError("the counts do not add up: see the ledger in the log")
+        if self._none_accepted:
+            raise NothingAcceptedError(self.ledger.reasons())
