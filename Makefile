@@ -1,0 +1,56 @@
+# make demo, make test: each works as the first command, with Python (3.11 to 3.13) and make alone.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CACHE := .cache
+LOCK := requirements.lock
+
+# Environments that a shell may have set, and that would make starts slow or hide a missing flush.
+unexport PYTHONDONTWRITEBYTECODE
+unexport PYTHONUNBUFFERED
+
+.PHONY: help demo test lint unit-tests integration-tests real-source-environments sandbox lock clean
+.DEFAULT_GOAL := help
+
+help: ## What there is to make
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 28
+
+demo: $(VENV)/.demo ## Start a local Heap, load the sample users by all three APIs, show what landed
+	@$(BIN)/python -m heap_sandbox.demo
+
+test: lint unit-tests integration-tests ## Everything that needs Python and the package index only
+
+lint: $(VENV)/.tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit-tests: $(VENV)/.tests ## The tests that start no process of the connector
+	$(BIN)/python -m pytest unit_tests
+
+integration-tests: $(VENV)/.tests real-source-environments ## The connector as a process, the local Heap, a real source
+	$(BIN)/python -m pytest integration_tests
+
+sandbox: $(VENV)/.demo ## A local Heap on http://127.0.0.1:8087, until Ctrl-C
+	$(BIN)/python -m heap_sandbox --port 8087
+
+lock: $(VENV)/.tests ## The newest versions within the ranges of setup.py
+	$(BIN)/uv pip compile --quiet --upgrade setup.py --all-extras --universal --python-version 3.11 \
+		--no-header --no-annotate --output-file $(LOCK)
+
+clean: ## Remove what make made
+	rm -rf $(VENV) $(CACHE) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+
+$(BIN)/uv: $(LOCK)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint $(LOCK) uv
+	@touch $@
+
+$(VENV)/.demo: setup.py $(LOCK) | $(BIN)/uv
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --constraint $(LOCK) --editable '.[sandbox]'
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.demo
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --constraint $(LOCK) --editable '.[sandbox,tests]'
+	@touch $@

@@ -1,0 +1,50 @@
+from pathlib import Path
+
+from setuptools import setup
+
+README = Path(__file__).with_name("README.md")
+
+setup(
+    name="destination-heap-analytics",
+    version="1.0.0",
+    description="Airbyte destination for Heap: events, user properties and account properties",
+    long_description=README.read_text(encoding="utf-8") if README.exists() else "",
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.11,<3.14",
+    packages=["destination_heap_analytics"],
+    package_data={"destination_heap_analytics": ["spec.json", "py.typed"]},
+    install_requires=[
+        "airbyte-cdk>=7.39,<8",  # the Destination class, the protocol, and with it orjson, pydantic
+        "orjson>=3.10,<4",  # JSON at the speed that a million records need
+        "pendulum>=3.0,<4",  # the rarer forms of ISO 8601
+        "pydantic>=2.7,<3",  # the configuration as one frozen value
+        "requests>=2.32,<3",  # HTTP
+        "urllib3>=2,<3",  # its errors tell a refused connection from an unknown host
+    ],
+    extras_require={
+        "sandbox": [
+            "rich>=13,<16",  # the demo's tables
+            "starlette>=0.40,<2",
+            "uvicorn>=0.30,<1",
+            "httptools>=0.6,<1",  # so that the sandbox does not hide the connector's own cost
+        ],
+        "tests": [
+            "hypothesis>=6.100,<7",
+            "jsonschema>=4.20,<5",
+            "mypy>=1.15,<3",
+            "pytest>=8,<10",
+            "requests-mock>=1.11,<2",
+            "ruff>=0.9,<1",
+            "types-jsonschema>=4.20,<5",
+            "types-PyYAML>=6,<7",
+            "types-requests>=2.32,<3",
+            "uv>=0.5,<1",  # installs in seconds what pip does in minutes
+        ],
+    },
+    entry_points={
+        "console_scripts": [
+            "destination-heap-analytics=destination_heap_analytics.run:run",
+        ]
+    },
+)
