@@ -32,6 +32,8 @@ from destination_heap_analytics.replies import (
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 60.0
 
+HOST_UNKNOWN: Final = "the host name does not resolve"
+
 Settled = Accepted | Refused | TooLarge
 
 
@@ -72,11 +74,7 @@ class HeapClient:
                 return reply
             wait = self.policy.wait(retry, reply.wait, self.random.random())
             if self.clock() + wait >= deadline:
-                raise HeapUnavailableError(
-                    f"Heap did not accept a request within {self.policy.give_up_after:g} s "
-                    f"({retry + 1} tries, the last ended with: {reply.cause}). "
-                    "All that was accepted before is safe; run the sync again later"
-                )
+                raise HeapUnavailableError(self.policy.give_up_after, retry + 1, reply.cause)
             if self.pause(wait):
                 raise InterruptedSyncError("the sync was stopped while a request was to be retried")
             retry += 1
@@ -121,8 +119,8 @@ def _failure(error: requests.RequestException) -> TryLater | NotHeap:
 
 #: The lower libraries' errors in words, the most telling first.
 _NETWORK_WORDS: Final[dict[type[BaseException], str]] = {
-    urllib3.exceptions.NameResolutionError: "the host name does not resolve",
-    socket.gaierror: "the host name does not resolve",
+    urllib3.exceptions.NameResolutionError: HOST_UNKNOWN,
+    socket.gaierror: HOST_UNKNOWN,
     ConnectionRefusedError: "the connection was refused",
     requests.exceptions.SSLError: "TLS failed",
     requests.exceptions.ProxyError: "the proxy failed",

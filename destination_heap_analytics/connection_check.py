@@ -2,9 +2,9 @@
 
 from destination_heap_analytics.apis import Track
 from destination_heap_analytics.batches import envelope
-from destination_heap_analytics.client import HeapClient
+from destination_heap_analytics.client import HOST_UNKNOWN, HeapClient
 from destination_heap_analytics.config import Config
-from destination_heap_analytics.errors import SyncError
+from destination_heap_analytics.errors import HeapUnavailableError, SyncError
 from destination_heap_analytics.pacing import RetryPolicy
 from destination_heap_analytics.replies import Accepted, TooLarge
 
@@ -17,6 +17,17 @@ CHECK_READ_TIMEOUT = 10.0
 _EVENT_WITHOUT_IDENTITY = b'{"event":"Airbyte connection check"}'
 
 
+_LATER = "Try again later, and look at Heap's status page"
+_FIREWALL = "Is base_url right, and may this machine reach it (firewall, proxy)?"
+#: What to do about the causes of `client.py`.
+_WAY_OUT = {
+    HOST_UNKNOWN: "Is base_url spelled right, and does DNS work on this machine?",
+    "the connection was refused": _FIREWALL,
+    "connecting took too long": _FIREWALL,
+    "the proxy failed": "Do HTTP_PROXY and HTTPS_PROXY name a proxy that works?",
+}
+
+
 def failed_step(config: Config) -> str | None:
     """None if something that behaves as Heap answers; else which step failed and what to do.
 
@@ -27,6 +38,8 @@ def failed_step(config: Config) -> str | None:
     head, tail = envelope(config.app_id, Track.list_name)
     try:
         reply = client.post(head + _EVENT_WITHOUT_IDENTITY + tail)
+    except HeapUnavailableError as error:
+        return f"Could not reach Heap at {url}: {error.cause}. {_WAY_OUT.get(error.cause, _LATER)}"
     except SyncError as error:
         return str(error)
     finally:

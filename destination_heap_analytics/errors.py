@@ -59,7 +59,14 @@ class NothingAcceptedError(SyncError):
 
 
 class HeapUnavailableError(SyncError):
-    """Heap did not take a request within the time allowed for it."""
+    """Heap did not take a request within the time allowed for it; `cause` is how the last ended."""
+
+    def __init__(self, seconds: float, tries: int, cause: str) -> None:
+        self.cause = cause
+        super().__init__(
+            f"Heap did not accept a request within {seconds:g} s ({tries} tries; the last ended "
+            f"with: {cause}). All that was accepted before is safe; run the sync again later"
+        )
 
 
 class InterruptedSyncError(SyncError):

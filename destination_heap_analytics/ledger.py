@@ -3,6 +3,11 @@
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
+
+
+#: Reasons told apart. Heap's words are part of some, so their number is not ours to know.
+MAX_REASONS: Final = 100
 
 
 @dataclass(slots=True)
@@ -22,6 +27,8 @@ class Ledger:
 
     def reject(self, position: int, reason: str) -> None:
         """Record `position` cannot land; `reason` holds no value."""
+        if reason not in self.rejected and len(self.rejected) >= MAX_REASONS:
+            reason = "other_reasons"
         self.rejected[reason] += 1
         self.first_position.setdefault(reason, position)
 
