@@ -5,7 +5,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-
 #: Reasons told apart. Heap's words are part of some, so their number is not ours to know.
 MAX_REASONS: Final = 100
 
