@@ -64,7 +64,7 @@ class HeapClient:
         deadline = self.clock() + self.policy.give_up_after
         retry = 0
         while True:
-            reply = self.ask(body)
+            reply = self.ask(body, min(self.read_timeout, max(1.0, deadline - self.clock())))
             if isinstance(reply, NotHeap):
                 raise NotHeapError(
                     f"{self.url} answered with {reply.sign}. Set base_url to Heap's address: "
@@ -80,15 +80,15 @@ class HeapClient:
             retry += 1
             self.retries += 1
 
-    def ask(self, body: bytes) -> Reply:
-        """One try, whatever comes of it as a value."""
+    def ask(self, body: bytes, read_timeout: float) -> Reply:
+        """One try, whatever comes of it as a value; an answer may take `read_timeout` seconds."""
         self.sent += 1
         try:
             response = self._session.post(
                 self.url,
                 data=body,
                 headers={"Content-Type": "application/json"},
-                timeout=(CONNECT_TIMEOUT, self.read_timeout),
+                timeout=(min(CONNECT_TIMEOUT, read_timeout), read_timeout),
                 # A redirect would turn the POST into a GET, and a 200 of that into a lie.
                 allow_redirects=False,
             )

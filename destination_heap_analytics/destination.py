@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -160,10 +161,15 @@ class DestinationHeapAnalytics(Destination):
             _read_json(config_path, "config"), _read_json(catalog_path, "catalog")
         )
         sync = Sync(config, stream, read_line, self._surroundings)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda number, _: sync.interrupt(signal.Signals(number).name))
+        if threading.current_thread() is threading.main_thread():
+            self._stop_on_signals(sync)
         logger.info(f"Loading stream `{stream.name}` by {config.api.api_type}")
         yield from sync.run(split_lines(_chunks(sys.stdin.buffer)))
+
+    @staticmethod
+    def _stop_on_signals(sync: Sync[bytes]) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, _: sync.interrupt(signal.Signals(number).name))
 
 
 def _bind(raw_config: Mapping[str, Any], raw_catalog: object) -> tuple[Config, Stream]:

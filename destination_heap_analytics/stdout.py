@@ -4,6 +4,7 @@ Airbyte reads states from here. The CDK prints without a flush, so that a state 
 buffer when the process is killed; and its loggers write beside it, so that lines could mix.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -60,4 +61,6 @@ class AirbyteLogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         # Only the message: a formatted exception may hold values.
         log = {"level": _LEVELS.get(record.levelno, "INFO"), "message": record.getMessage()}
-        self._writer.write(orjson.dumps({"type": "LOG", "log": log}) + b"\n")
+        # A reader that is gone is found out by the next state; a log line need not end the sync.
+        with contextlib.suppress(OSError):
+            self._writer.write(orjson.dumps({"type": "LOG", "log": log}) + b"\n")
