@@ -15,6 +15,7 @@ of the three is meant (`resolve`); a schema that is silent leaves it to each rec
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from destination_heap_analytics.values import MISSING, Adjustments, Scalar, add_property
@@ -97,11 +98,12 @@ def _step(node: Any, key: str) -> Any:
     return MISSING
 
 
-def _splits(path: str) -> Iterator[tuple[str, str]]:
+@cache
+def _splits(path: str) -> tuple[tuple[str, str], ...]:
     """`a_b.c` as `("a_b", "c")`, then `("a", "b.c")`: the longer key first."""
-    for at in range(len(path) - 2, 0, -1):
-        if path[at] in "._":
-            yield path[:at], path[at + 1 :]
+    return tuple(
+        (path[:at], path[at + 1 :]) for at in range(len(path) - 2, 0, -1) if path[at] in "._"
+    )
 
 
 @dataclass(frozen=True, slots=True)

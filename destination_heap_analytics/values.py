@@ -224,7 +224,9 @@ def add_property(
     two paths spell the same name, the shallower one wins.
     """
     kind = type(value)
-    if kind is dict or (kind is list and _has_containers(value)):  # type: ignore[arg-type]  # kind says it is a list
+    if kind is str and len(value) < PROPERTY_LENGTH_LIMIT > len(name) > 0:  # type: ignore[arg-type]  # kind says it is text
+        properties[name] = value  # type: ignore[assignment]  # most values are short texts
+    elif kind is dict or (kind is list and _has_containers(value)):  # type: ignore[arg-type]  # kind says it is a list
         _add_leaves(properties, name, value, adjustments)
     else:
         _add_leaf(properties, name, value, adjustments)

@@ -1,0 +1,70 @@
+"""The README's commands and configurations do what it says."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from destination_heap_analytics.config import parse_config
+from heap_sandbox import running
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for line in block.replace("\\\n", " ").splitlines()
+]
+BY_HAND = [line for line in COMMANDS if line.startswith((".venv/bin/python", "curl"))]
+EXAMPLES = re.findall(r"```json\n(.*?)```", README, re.DOTALL)
+
+
+def test_by_hand(tmp_path: Path) -> None:
+    """What is shown under "Try it by hand" works in that order, against a local Heap."""
+    with running() as heap:
+        port = heap.url.rpartition(":")[2]
+        shutil.copytree(ROOT / "sample_files", tmp_path / "sample_files")
+        for path in (tmp_path / "sample_files").glob("*.json"):
+            path.write_text(path.read_text().replace("8087", port))
+        outputs = []
+        for shown in BY_HAND:
+            command = (
+                shown.replace(".venv/bin/python", sys.executable)
+                .replace("main.py", str(ROOT / "main.py"))
+                .replace("8087", port)
+            )
+            done = subprocess.run(
+                command,
+                shell=True,
+                check=False,
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            assert done.returncode == 0, f"{command}: {done.stderr!r}"
+            outputs.append(done.stdout.decode())
+        spec, check, write, events = outputs
+        assert json.loads(spec)["type"] == "SPEC"
+        assert json.loads(check)["connectionStatus"]["status"] == "SUCCEEDED"
+        assert "Ledger" in write.splitlines()[-1]
+        assert len(json.loads(events)["events"]) == 2
+
+
+def test_targets_exist() -> None:
+    """Every `make` target that the README names is in the Makefile."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE))
+    assert named >= {"demo", "test", "sandbox"}
+    for target in named:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_configurations(example: str) -> None:
+    """Every configuration shown is accepted as it stands."""
+    parse_config(json.loads(example))
