@@ -24,7 +24,12 @@ from typing import Any, ClassVar, Final, NamedTuple, Protocol
 import orjson
 
 from destination_heap_analytics.catalog import Stream
-from destination_heap_analytics.columns import PropertyMapper, Record, compile_lookup
+from destination_heap_analytics.columns import (
+    PropertyMapper,
+    Record,
+    compile_lookup,
+    did_you_mean,
+)
 from destination_heap_analytics.config import (
     AccountPropertiesConfig,
     ApiConfig,
@@ -236,7 +241,10 @@ class AddAccountProperties(_AddProperties):
 
 
 def _unseen(mapper: PropertyMapper) -> list[str]:
-    return [f"`{column}` (property_columns) was in no record" for column in mapper.never_seen()]
+    return [
+        f"`{column}` (property_columns) was in no record{did_you_mean(names)}"
+        for column, names in mapper.never_seen()
+    ]
 
 
 def _at(record: Record, path: tuple[str, ...]) -> Any:

@@ -4,7 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from destination_heap_analytics.columns import Schema, lists_properties, nearest, resolve
+from destination_heap_analytics.columns import (
+    Schema,
+    did_you_mean,
+    lists_properties,
+    nearest,
+    resolve,
+    schema_paths,
+)
 from destination_heap_analytics.config import (
     AccountPropertiesConfig,
     ApiConfig,
@@ -72,12 +79,13 @@ def column_faults(api: ApiConfig, stream: Stream) -> list[Fault]:
         return []
     return [
         Fault(f"api.{field}", _unknown_column(column, stream.name, schema))
-        for field, column in _columns(api)
+        for field, column in configured_columns(api)
         if resolve(schema, column) is None
     ]
 
 
-def _columns(api: ApiConfig) -> Iterable[tuple[str, str]]:
+def configured_columns(api: ApiConfig) -> Iterable[tuple[str, str]]:
+    """Each column of the configuration with the field that names it."""
     match api:
         case TrackConfig():
             yield "event_column", api.event_column
@@ -93,6 +101,5 @@ def _columns(api: ApiConfig) -> Iterable[tuple[str, str]]:
 
 
 def _unknown_column(column: str, stream: str, schema: Schema) -> str:
-    names = nearest(column, schema)
-    hint = f"; did you mean {' or '.join(f'`{name}`' for name in names)}?" if names else ""
+    hint = did_you_mean(nearest(column, list(schema_paths(schema))))
     return f"the stream `{stream}` has no column `{column}`{hint}"

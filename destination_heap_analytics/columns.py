@@ -13,6 +13,7 @@ of the three is meant (`resolve`); a schema that is silent leaves it to each rec
 """
 
 import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -187,9 +188,8 @@ def compile_lookup(path: str, schema: Schema | None) -> Lookup:
     return look_up
 
 
-def nearest(path: str, schema: Schema) -> list[str]:
-    """Up to three columns of the schema that are spelled like `path`."""
-    names = list(schema_paths(schema))
+def nearest(path: str, names: Sequence[str]) -> list[str]:
+    """Up to three of `names` that are spelled like `path`."""
     by_lower = {name.lower(): name for name in reversed(names)}
     close = difflib.get_close_matches(path.lower(), by_lower, n=3)
     return [by_lower[name] for name in close]
@@ -203,20 +203,38 @@ def schema_paths(schema: Schema, prefix: str = "") -> Iterator[str]:
             yield from schema_paths(below, f"{prefix}{key}.")
 
 
+#: Keys that look like columns. Some sources key objects by data, which no log may hold.
+_COLUMN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z_\-]{0,40}[0-9]{0,2}")
+
+
+def record_paths(record: Record, prefix: str = "") -> Iterator[str]:
+    """The columns of a record as dotted paths, two levels deep, where they look like columns."""
+    for key, value in record.items():
+        if _COLUMN_KEY.fullmatch(key):
+            yield f"{prefix}{key}"
+            if type(value) is dict and not prefix:
+                yield from record_paths(value, f"{key}.")
+
+
+def did_you_mean(names: Sequence[str]) -> str:
+    """`; did you mean `a` or `b`?`, or nothing."""
+    return f"; did you mean {' or '.join(f'`{name}`' for name in names)}?" if names else ""
+
+
 # -- picking properties -------------------------------------------------------------------------
 
 
 class PropertyMapper:
-    """Picks the selected properties of each record; remembers which columns ever existed."""
+    """Picks the selected properties of each record; remembers which columns never came."""
 
     def __init__(self, selection: PropertySelection, schema: Schema | None) -> None:
         self._everything = selection.everything
-        self._columns = selection.columns
-        self._lookups: Sequence[tuple[int, str, Lookup]] = [
-            (index, column.name, compile_lookup(column.path, schema))
-            for index, column in enumerate(selection.columns)
+        self._lookups: Sequence[tuple[str, Lookup]] = [
+            (column.name, compile_lookup(column.path, schema)) for column in selection.columns
         ]
-        self._seen = [False] * len(selection.columns)
+        #: Column by its name in Heap.
+        self._never_seen = {column.name: column.path for column in selection.columns}
+        self._last_record: Record = {}
 
     def properties(self, record: Record, adjustments: Adjustments) -> dict[str, Scalar]:
         """`{name: value}` as Heap stores it; a column missing in this record is left out."""
@@ -224,15 +242,17 @@ class PropertyMapper:
         if self._everything:
             for name, value in record.items():
                 add_property(properties, name, value, adjustments)
-        for index, name, look_up in self._lookups:
+        for name, look_up in self._lookups:
             value = look_up(record)
             if value is not MISSING:
-                self._seen[index] = True
                 add_property(properties, name, value, adjustments)
+                if name in self._never_seen:
+                    del self._never_seen[name]
+        if self._never_seen:
+            self._last_record = record
         return properties
 
-    def never_seen(self) -> list[str]:
-        """Columns that no record so far had."""
-        return [
-            column.path for column, seen in zip(self._columns, self._seen, strict=True) if not seen
-        ]
+    def never_seen(self) -> list[tuple[str, list[str]]]:
+        """Columns that no record so far had, each with the nearest names of the last record."""
+        names = list(record_paths(self._last_record))
+        return [(path, nearest(path, names)) for path in self._never_seen.values()]

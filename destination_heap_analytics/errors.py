@@ -51,9 +51,9 @@ class NotHeapError(SyncError):
 class NothingAcceptedError(SyncError):
     """Records came in and not one could land; a column or the address is most likely wrong."""
 
-    def __init__(self, reasons: str) -> None:
+    def __init__(self, reasons: str, columns: str) -> None:
         super().__init__(
-            f"No record could be sent to Heap: {reasons}. Check the columns of the configuration; "
+            f"No record could be sent to Heap: {reasons}. Check the configuration ({columns}); "
             "no state was saved, so the next sync reads these records again"
         )
 

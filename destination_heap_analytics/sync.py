@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from destination_heap_analytics.apis import Api, make_api
-from destination_heap_analytics.catalog import Stream
+from destination_heap_analytics.catalog import Stream, configured_columns
 from destination_heap_analytics.checkpoints import Checkpoints
 from destination_heap_analytics.client import HeapClient
 from destination_heap_analytics.config import Config
@@ -180,7 +180,7 @@ class Sync(Generic[Item]):
         if len(self._checkpoints) < MAX_WAITING_STATES:
             return self._delivery.has_room
         if self._none_accepted and not self._delivery.under_way:
-            raise NothingAcceptedError(self.ledger.reasons())
+            raise self._nothing_accepted()
         self._delivery.send_all()
         return not self._delivery.under_way
 
@@ -188,7 +188,7 @@ class Sync(Generic[Item]):
         if isinstance(report, LaneSettled):
             first = self._settle(report)
             if first and not self.ledger.accepted:
-                raise NothingAcceptedError(self.ledger.reasons())
+                raise self._nothing_accepted()
         else:
             raise report.error
 
@@ -211,6 +211,14 @@ class Sync(Generic[Item]):
     def _none_accepted(self) -> bool:
         return not self.ledger.accepted and bool(self.ledger.rejected)
 
+    def _nothing_accepted(self) -> NothingAcceptedError:
+        columns = (
+            f"{field} `{column}`"
+            for field, column in configured_columns(self.config.api)
+            if field != "property_columns"
+        )
+        return NothingAcceptedError(self.ledger.reasons(), ", ".join(columns))
+
     def _close_ledger(self, seconds: float) -> None:
         adjustments = self._api.adjustments
         self.ledger.truncated, self.ledger.left_out = adjustments.truncated, adjustments.left_out
@@ -227,4 +235,4 @@ class Sync(Generic[Item]):
         if not self.ledger.balances:
             raise LedgerError("the counts do not add up: see the ledger in the log")
         if self._none_accepted:
-            raise NothingAcceptedError(self.ledger.reasons())
+            raise self._nothing_accepted()
