@@ -224,7 +224,7 @@ class Sync(Generic[Item]):
         self.ledger.truncated, self.ledger.left_out = adjustments.truncated, adjustments.left_out
         self.ledger.requests = self._delivery.requests
         self.ledger.retries = self._delivery.retries
-        if self.ledger.read:
+        if self.ledger.accepted:
             for warning in self._api.warnings():
                 logger.warning(warning)
         if self.ledger.rejected:
