@@ -1,0 +1,88 @@
+"""What holds for the project as a whole."""
+
+import ast
+import re
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "destination_heap_analytics"
+
+#: From the bottom up; a module may import only what stands before it.
+LAYERS = [
+    "errors",
+    "values",
+    "columns",
+    "config",
+    "catalog",
+    "apis",
+    "messages",
+    "batches",
+    "checkpoints",
+    "ledger",
+    "replies",
+    "pacing",
+    "client",
+    "settlement",
+    "delivery",
+    "connection_check",
+    "sync",
+    "stdout",
+    "destination",
+    "__init__",
+    "run",
+]
+PURE = {"values", "columns", "apis", "messages", "batches", "checkpoints", "ledger", "replies"}
+OUTSIDE = {"socket", "threading", "queue", "requests", "time", "os", "sys"}
+
+
+def _imports(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    modules: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            modules.add(node.module or "")
+    return modules
+
+
+def test_imports_go_downward() -> None:
+    """No module knows one that stands above it, so there is no circle."""
+    assert {path.stem for path in PACKAGE.glob("*.py")} == set(LAYERS)
+    for height, module in enumerate(LAYERS):
+        for imported in _imports(PACKAGE / f"{module}.py"):
+            package, _, name = imported.partition(".")
+            if package == PACKAGE.name:
+                assert LAYERS.index(name) < height, f"{module} imports {name}"
+
+
+def test_the_core_is_pure() -> None:
+    """Modules that decide know no socket, thread, clock or file."""
+    for module in PURE | {"pacing"}:
+        assert not _imports(PACKAGE / f"{module}.py") & OUTSIDE, module
+
+
+def test_sandbox_and_connector_share_nothing() -> None:
+    """A misreading of Heap's pages in the one is not copied to the other."""
+    for path in (ROOT / "heap_sandbox").glob("*.py"):
+        assert not any(name.startswith(PACKAGE.name) for name in _imports(path)), path.name
+    for path in PACKAGE.glob("*.py"):
+        assert not any(name.startswith("heap_sandbox") for name in _imports(path)), path.name
+
+
+def test_one_version() -> None:
+    """setup.py, metadata.yaml, the image's label and the newest changelog entry agree."""
+
+    def first(pattern: str, file: str) -> str:
+        found = re.search(pattern, (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+        assert found, f"{pattern} in {file}"
+        return found[1]
+
+    metadata = yaml.safe_load((ROOT / "metadata.yaml").read_text(encoding="utf-8"))
+    assert {
+        first(r'version="([^"]+)"', "setup.py"),
+        first(r"io.airbyte.version=(\S+)", "Dockerfile"),
+        first(r"^## (\S+)", "CHANGELOG.md"),
+    } == {metadata["data"]["dockerImageTag"]}
