@@ -87,7 +87,7 @@ def classify(message: object) -> Message:
     elif kind == "STATE":
         if type(message.get("state")) is dict:
             return StateMessage(message)
-    elif kind in _OTHER_TYPES:
+    elif type(kind) is str and kind in _OTHER_TYPES:
         return _PASSED_OVER
     return _UNREADABLE
 
