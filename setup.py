@@ -34,6 +34,7 @@ setup(
             "jsonschema>=4.20,<5",
             "mypy>=1.15,<3",
             "pytest>=8,<10",
+            "pytest-xdist>=3.5,<4",  # most tests wait for a process; two wait at once
             "requests-mock>=1.11,<2",
             "ruff>=0.9,<1",
             "types-jsonschema>=4.20,<5",

@@ -29,7 +29,8 @@ class Ledger:
         if reason not in self.rejected and len(self.rejected) >= MAX_REASONS:
             reason = "other_reasons"
         self.rejected[reason] += 1
-        self.first_position.setdefault(reason, position)
+        # Lanes settle out of order: what comes first here need not be the first record.
+        self.first_position[reason] = min(position, self.first_position.get(reason, position))
 
     @property
     def balances(self) -> bool:

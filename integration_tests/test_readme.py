@@ -46,8 +46,8 @@ def test_by_hand(tmp_path: Path) -> None:
                 text=True,
                 timeout=60,
             )
-            assert done.returncode == 0, f"{command}: {done.stderr!r}"
-            outputs.append(done.stdout.decode())
+            assert done.returncode == 0, f"{command}: {done.stderr}"
+            outputs.append(done.stdout)
         spec, check, write, events = outputs
         assert json.loads(spec)["type"] == "SPEC"
         assert json.loads(check)["connectionStatus"]["status"] == "SUCCEEDED"
