@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CACHE := .cache
 LOCK := requirements.lock
+REAL_SOURCE := integration_tests/real_source
 
 # Environments that a shell may have set, and that would make starts slow or hide a missing flush.
 unexport PYTHONDONTWRITEBYTECODE
@@ -27,10 +28,12 @@ lint: $(VENV)/.tests
 	$(BIN)/mypy
 
 unit-tests: $(VENV)/.tests ## The tests that start no process of the connector
-	$(BIN)/python -m pytest unit_tests
+	$(BIN)/python -m pytest -n 2 unit_tests
 
 integration-tests: $(VENV)/.tests real-source-environments ## The connector as a process, the local Heap, a real source
-	$(BIN)/python -m pytest integration_tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup integration_tests
+
+real-source-environments: $(CACHE)/pyairbyte/.made $(CACHE)/source-faker/.made ## PyAirbyte and source-faker, apart from each other
 
 sandbox: $(VENV)/.demo ## A local Heap on http://127.0.0.1:8087, until Ctrl-C
 	$(BIN)/python -m heap_sandbox --port 8087
@@ -38,6 +41,10 @@ sandbox: $(VENV)/.demo ## A local Heap on http://127.0.0.1:8087, until Ctrl-C
 lock: $(VENV)/.tests ## The newest versions within the ranges of setup.py
 	$(BIN)/uv pip compile --quiet --upgrade setup.py --all-extras --universal --python-version 3.11 \
 		--no-header --no-annotate --output-file $(LOCK)
+	echo airbyte | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+		--no-header --no-annotate --output-file $(REAL_SOURCE)/pyairbyte.lock -
+	echo airbyte-source-faker | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+		--no-header --no-annotate --output-file $(REAL_SOURCE)/source-faker.lock -
 
 clean: ## Remove what make made
 	rm -rf $(VENV) $(CACHE) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
@@ -53,4 +60,10 @@ $(VENV)/.demo: setup.py $(LOCK) | $(BIN)/uv
 
 $(VENV)/.tests: $(VENV)/.demo
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --constraint $(LOCK) --editable '.[sandbox,tests]'
+	@touch $@
+
+# PyAirbyte and source-faker want Python below 3.13. Compiled at once, or every first start is slow.
+$(CACHE)/%/.made: $(REAL_SOURCE)/%.lock | $(BIN)/uv
+	$(BIN)/uv venv --quiet --clear --no-python-downloads --python '>=3.11,<3.13' $(CACHE)/$*
+	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(CACHE)/$*/bin/python $<
 	@touch $@

@@ -51,7 +51,7 @@ def parse_property_columns(text: str) -> PropertySelection | str:
     columns: dict[str, PropertyColumn] = {}
     entries = [entry for entry in map(str.strip, text.split(",")) if entry]
     for entry in entries:
-        path, renamed, name = (part.strip() for part in entry.partition(" as "))
+        path, renamed, name = (part.strip() for part in f"{entry} ".partition(" as "))
         path = path.removesuffix(".*")
         if path == "*":
             if renamed:
@@ -71,8 +71,9 @@ def parse_property_columns(text: str) -> PropertySelection | str:
 
 def find(node: Any, path: str) -> Any:
     """The value at `path` below `node`, by the three readings above, or MISSING."""
-    if type(node) is dict and path in node:
-        return node[path]
+    value = _step(node, path)
+    if value is not MISSING:
+        return value
     if "." in path:
         value = node
         for key in path.split("."):

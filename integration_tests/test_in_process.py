@@ -1,0 +1,111 @@
+"""Callers in the same process: the CDK's own interface."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from airbyte_cdk.models import (
+    AirbyteMessage,
+    AirbyteMessageSerializer,
+    ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteCatalogSerializer,
+    FailureType,
+)
+from airbyte_cdk.models import Type as MessageType
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from destination_heap_analytics import DestinationHeapAnalytics
+from destination_heap_analytics.pacing import RetryPolicy
+from destination_heap_analytics.sync import Surroundings
+from heap_sandbox import SandboxOptions, running
+
+if TYPE_CHECKING:
+    from conftest import Connector
+
+QUICK = Surroundings(retry_policy=RetryPolicy(first=0.01, longest=0.05, give_up_after=1))
+
+
+def messages(lines: list[bytes]) -> list[AirbyteMessage]:
+    """The CDK's models of some lines."""
+    return [AirbyteMessageSerializer.load(json.loads(line)) for line in lines]
+
+
+def catalog(connector: Connector) -> ConfiguredAirbyteCatalog:
+    """The CDK's model of the catalog."""
+    return ConfiguredAirbyteCatalogSerializer.load(connector.catalog())
+
+
+def test_write(connector: Connector) -> None:
+    """Messages in, states out, records in Heap, faults retried; nothing on the way is lazy."""
+    lines: list[bytes] = []
+    for number in range(1_000):
+        lines.append(connector.record(connector.event(number)))
+        if number % 100 == 99:
+            lines.append(connector.state(number))
+    options = SandboxOptions(fail_rate=0.5, seed=8, fail_kinds=("503", "reset-after"))
+    with running(options) as heap:
+        written = DestinationHeapAnalytics(QUICK).write(
+            connector.config(heap.url), catalog(connector), messages(lines)
+        )
+        states = list(written)
+        assert sorted(row["properties"]["n"] for row in heap.events()) == list(range(1_000))
+    assert [message.type for message in states] == [MessageType.STATE] * 10
+    dumped = [json.loads(json.dumps(AirbyteMessageSerializer.dump(state))) for state in states]
+    cursors = [state["state"]["stream"]["stream_state"]["cursor"] for state in dumped]
+    assert cursors == list(range(99, 1_000, 100))
+    assert [state["state"]["destinationStats"]["recordCount"] for state in dumped] == [100.0] * 10
+
+
+def test_write_of_nothing(connector: Connector) -> None:
+    """No messages, no states, no request."""
+    with running() as heap:
+        config = connector.config(heap.url)
+        assert list(DestinationHeapAnalytics().write(config, catalog(connector), [])) == []
+        assert heap.requests() == []
+
+
+def test_failures_are_traced_exceptions(connector: Connector) -> None:
+    """Configuration faults and an absent Heap keep their failure types and their words."""
+    record = messages([connector.record(connector.event(1))])
+    with pytest.raises(AirbyteTracedException) as wrong:
+        list(DestinationHeapAnalytics().write({}, catalog(connector), record))
+    assert wrong.value.failure_type == FailureType.config_error
+    assert "app_id" in str(wrong.value.message)
+    with running(SandboxOptions(fail_rate=1, fail_kinds=("503",))) as heap:
+        config = connector.config(heap.url)
+        with pytest.raises(AirbyteTracedException) as away:
+            list(DestinationHeapAnalytics(QUICK).write(config, catalog(connector), record))
+    assert away.value.failure_type == FailureType.transient_error
+
+
+def test_a_source_that_breaks(connector: Connector) -> None:
+    """An error of the iterator reaches the caller; states that are safe have left before it."""
+
+    class BrokenSourceError(Exception):
+        pass
+
+    def source() -> Iterator[AirbyteMessage]:
+        yield from messages([connector.state(1)])
+        raise BrokenSourceError
+
+    states: list[AirbyteMessage] = []
+    with running() as heap:
+        written = DestinationHeapAnalytics(QUICK).write(
+            connector.config(heap.url), catalog(connector), source()
+        )
+        with pytest.raises(BrokenSourceError):
+            states.extend(iter(written))
+
+
+def test_two_syncs_do_not_share_anything(connector: Connector) -> None:
+    """One object may write twice."""
+    destination = DestinationHeapAnalytics(QUICK)
+    with running() as heap:
+        for number in range(2):
+            lines = [connector.record(connector.event(number)), connector.state(number)]
+            config = connector.config(heap.url)
+            assert len(list(destination.write(config, catalog(connector), messages(lines)))) == 1
+        assert len(heap.events()) == 2

@@ -1,0 +1,132 @@
+"""No value of a record leaves on stdout or stderr, whatever goes wrong."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from heap_sandbox import SandboxOptions, running
+
+if TYPE_CHECKING:
+    from conftest import Connector, Outcome, Serve
+
+#: Each stands in some value below, and nowhere else.
+VALUES = ("zaphod", "beeblebrox", "trillian", "4815162342", "magrathea", "vogsphere", "3000610572")
+
+RECORDS: list[dict[str, Any]] = [
+    {"name": "zaphod signed up", "who": "zaphod@magrathea.example", "n": 4815162342},
+    {"name": "E", "who": "trillian", "note": "venom", "by": "zaphod beeblebrox", "n": 4815162342},
+    {"name": "E", "who": "beeblebrox " * 30},
+    {"name": "E", "who": {"trillian": "magrathea"}},
+    {"name": ["zaphod"], "who": "trillian"},
+    {"name": "E", "who": "trillian", "at": "vogsphere o'clock"},
+    {"name": "E", "who": "trillian", "beeblebrox@magrathea.example": "venom"},
+    {"name": "E", "who": "trillian", "venom": "zaphod"},
+    {"name": "E", "who": "trillian@magrathea.example", "list": ["zaphod", {"x": "vogsphere"}]},
+]
+
+BROKEN = [
+    b"zaphod beeblebrox\n",
+    b'{"type":"RECORD","record":{"stream":"people","data":{"who":"zaphod\n',
+    b'{"type":"RECORD","record":{"stream":"people","data":"trillian"}}\n',
+    b'{"type":"RECORD","record":{"stream":"people","data":{"who":"trillian","n":NaN,"name":"E"}}}\n',
+    b'{"type":"RECORD","record":{"stream":"people","data":{"who":"zaphod\\ud800","name":"E"}}}\n',
+    b'{"type":"LOG","log":{"level":"INFO","message":"zaphod"}}\n',
+    b'{"type":"zaphod"}\n',
+]
+
+
+def assert_silent(outcome: Outcome) -> None:
+    """Looks for every value in everything but the echoed states."""
+    shown = [line for line in outcome.stdout.split(b"\n") if b'"STATE"' not in line]
+    text = b"\n".join([*shown, outcome.stderr]).decode().lower()
+    assert [value for value in VALUES if value in text] == [], text
+
+
+def everything(connector: Connector) -> list[bytes]:
+    """Good, bad and broken lines."""
+    return [*map(connector.record, RECORDS), *BROKEN, connector.state(1)]
+
+
+@pytest.mark.parametrize("api", ["track", "add_user_properties", "add_account_properties"])
+def test_refused_and_rejected(connector: Connector, api: str) -> None:
+    """Heap quotes the values that it refuses, and the connector does not pass them on."""
+    options = SandboxOptions(
+        quote_values=True, poison=("venom", "zaphod beeblebrox", "zaphod@magrathea.example")
+    )
+    with running(options) as heap:
+        fields = {"api__timestamp_column": "at"} if api == "track" else {}
+        config = connector.config(heap.url, api, requests_in_flight=1, **fields)
+        outcome = connector.write_here(config, everything(connector))
+        assert any(entry["status"] == 400 for entry in heap.requests())
+    assert outcome.code == 0
+    assert sum(outcome.ledger["rejected"].values()) >= 5
+    assert_silent(outcome)
+
+
+def test_a_process_with_debug_logs(connector: Connector) -> None:
+    """LOG_LEVEL=DEBUG shows no more values, nor do the HTTP library's loggers."""
+    options = SandboxOptions(quote_values=True, poison=("venom",), fail_rate=0.3, seed=1)
+    with running(options) as heap:
+        config = connector.config(heap.url)
+        outcome = connector.write(config, everything(connector), log_level="DEBUG").succeeded()
+    assert_silent(outcome)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "{item}",
+        "Invalid user {values}",
+        "app_id 3000610572 has no environment",
+        "value=4815162342;",
+        "bad: 'zaphod@magrathea.example' \"trillian\" `vogsphere`",
+        '{"error": "no such user zaphod@magrathea.example"}',
+        '{"message": {"identity": "zaphod@magrathea.example"}}',
+        '{"errors": [{"value": "trillian"}]}',
+    ],
+)
+def test_everything_refused(connector: Connector, serve: Serve, words: str) -> None:
+    """The error that ends the sync carries Heap's words without what they quote."""
+
+    def script(_: int, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        item = json.loads(body)["events"][0]
+        values = ", ".join(map(str, [*item["properties"].values(), item["identity"]]))
+        text = words.replace("{item}", body.decode()).replace("{values}", values.upper())
+        return 400, {}, text.encode()
+
+    config = connector.config(serve(script), api__timestamp_column="at")
+    outcome = connector.write_here(config, everything(connector))
+    assert outcome.error["failure_type"] == "config_error"
+    assert_silent(outcome)
+
+
+def test_other_ends(connector: Connector, serve: Serve) -> None:
+    """Wrong address, Heap away, records of the wrong stream, a state that is none."""
+    web_page = serve(lambda _, body: (404, {}, b"<html>" + body))
+    echo = serve(lambda _, body: (302, {"Location": "/zaphod?" + body.decode()[:100]}, body))
+    for url in (web_page, echo):
+        outcome = connector.write_here(connector.config(url), everything(connector))
+        assert outcome.code != 0
+        assert_silent(outcome)
+    with running() as heap:
+        lines = [connector.record(RECORDS[0]), connector.record(RECORDS[1], stream="zaphod")]
+        odd = {"type": "STATE", "state": {"type": "zaphod", "x": ["trillian"]}}
+        lines.append(json.dumps(odd).encode() + b"\n")
+        outcome = connector.write_here(connector.config(heap.url), lines).succeeded()
+        assert_silent(outcome)
+        for kind in (b'["zaphod"]', b'{"trillian": 1}', b"null", b"4815162342"):
+            line = b'{"type":%b,"record":{"data":{"who":"zaphod"}}}\n' % kind
+            outcome = connector.write_here(connector.config(heap.url), [line])
+            assert outcome.code != 0
+            assert_silent(outcome)
+
+
+def test_configuration_faults(connector: Connector) -> None:
+    """A value of the configuration is not repeated where it may be a secret."""
+    config = {"app_id": "zaphod", "base_url": "https://u:trillian@magrathea.example", "api": {}}
+    outcome = connector.run_here("check", "--config", connector.file(config))
+    assert outcome.code == 0
+    assert_silent(outcome)

@@ -1,0 +1,112 @@
+"""spec: a form that Airbyte can show, in agreement with what the connector takes."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+from destination_heap_analytics.config import (
+    AccountPropertiesConfig,
+    Config,
+    TrackConfig,
+    UserPropertiesConfig,
+    parse_config,
+)
+from destination_heap_analytics.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from conftest import Connector
+
+MODELS = {
+    "track": TrackConfig,
+    "add_user_properties": UserPropertiesConfig,
+    "add_account_properties": AccountPropertiesConfig,
+}
+
+
+def spec(connector: Connector) -> dict[str, Any]:
+    """The message's specification."""
+    outcome = connector.run_here("spec")
+    assert outcome.code == 0
+    (message,) = outcome.of_type("SPEC")
+    found: dict[str, Any] = message["spec"]
+    return found
+
+
+def test_the_message(connector: Connector) -> None:
+    """By a process: one SPEC, a valid schema, the sync modes named."""
+    process = connector.start("spec")
+    process.end_input()
+    outcome = process.finish()
+    assert outcome.code == 0
+    assert outcome.stderr == b""
+    (message,) = outcome.of_type("SPEC")
+    assert {"append", "append_dedup", "overwrite"} <= set(
+        message["spec"]["supported_destination_sync_modes"]
+    )
+    assert message["spec"]["supportsIncremental"] is True
+    form = message["spec"]["connectionSpecification"]
+    jsonschema.Draft7Validator.check_schema(form)
+    # Airbyte shows `oneOf` as a choice only where a constant tells the options apart.
+    types = [
+        option["properties"]["api_type"]["const"] for option in form["properties"]["api"]["oneOf"]
+    ]
+    assert types == list(MODELS)
+    assert "app_id" in form["required"]
+    assert "default" not in form["properties"]["app_id"]
+
+
+def test_form_and_configuration_agree(connector: Connector) -> None:
+    """The same fields, the same required ones, the same defaults."""
+    form = spec(connector)["connectionSpecification"]
+    pairs: list[tuple[dict[str, Any], Any]] = [(form, Config)]
+    for option in form["properties"]["api"]["oneOf"]:
+        pairs.append((option, MODELS[option["properties"]["api_type"]["const"]]))
+    for shown, model in pairs:
+        fields = model.model_fields
+        assert set(shown["properties"]) == set(fields)
+        required = {name for name, field in fields.items() if field.is_required()}
+        assert set(shown["required"]) == required
+        for name, field in fields.items():
+            if not field.is_required() and field.default is not None:
+                default = shown["properties"][name].get("default")
+                assert default == field.default, name
+
+
+def test_what_the_form_takes_is_taken(connector: Connector) -> None:
+    """Valid and invalid configurations are told apart alike by the form and by the connector."""
+    form = jsonschema.Draft7Validator(spec(connector)["connectionSpecification"])
+    good = connector.config("https://c.eu.heap-api.com", api__property_columns="a, b.* , c as d")
+    published = {
+        "app_id": "11",
+        "base_url": "https://heapanalytics.com",
+        "api": {
+            "api_type": "track",
+            "property_columns": "*",
+            "event_column": "e",
+            "identity_column": "i",
+            "timestamp_column": "",
+        },
+    }
+    for config in (good, published, connector.config("http://localhost:8087")):
+        form.validate(config)
+        parse_config(config)
+    for change in (
+        {"app_id": "abc"},
+        {"app_id": 11},
+        {"app_id": ""},
+        {"base_url": "http://heapanalytics.com"},
+        {"base_url": 1},
+        {"api": {"api_type": "track", "event_column": "e"}},
+        {"api": {"api_type": "other"}},
+        {"requests_in_flight": 0},
+        {"requests_in_flight": "4"},
+        {"max_retry_seconds": 0.5},
+    ):
+        config = copy.deepcopy(good) | change
+        assert not form.is_valid(config), change
+        with pytest.raises(ConfigurationError):
+            parse_config(config)

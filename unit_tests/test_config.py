@@ -1,0 +1,231 @@
+"""The configuration: one frozen value, or every fault at once."""
+
+import contextlib
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from destination_heap_analytics.columns import PropertyColumn
+from destination_heap_analytics.config import (
+    AccountPropertiesConfig,
+    TrackConfig,
+    UserPropertiesConfig,
+    parse_config,
+)
+from destination_heap_analytics.errors import ConfigurationError
+
+LAW = settings(derandomize=True, max_examples=100, deadline=None)
+
+TRACK = {"api_type": "track", "event_column": "event", "identity_column": "email"}
+USERS = {"api_type": "add_user_properties", "identity_column": "email"}
+ACCOUNTS = {"api_type": "add_account_properties", "account_id_column": "company"}
+
+
+def _faults(raw: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(ConfigurationError) as raised:
+        parse_config(raw)
+    faults = {fault.path: fault.message for fault in raised.value.faults}
+    assert len(faults) == len(raised.value.faults), "one line a fault"
+    for path in faults:
+        assert path in str(raised.value)
+    return faults
+
+
+# -- what is taken ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("api", "kind"),
+    [(TRACK, TrackConfig), (USERS, UserPropertiesConfig), (ACCOUNTS, AccountPropertiesConfig)],
+)
+def test_least_configuration(api: dict[str, str], kind: type) -> None:
+    """`app_id` and the required columns are enough; the rest has defaults."""
+    config = parse_config({"app_id": "11", "api": api})
+    assert isinstance(config.api, kind)
+    assert config.base_url == "https://heapanalytics.com"
+    assert config.api.selection.everything
+    assert config.api.selection.columns == ()
+
+
+@pytest.mark.parametrize(
+    "api",
+    [
+        {**TRACK, "property_columns": "*"},
+        {**TRACK, "property_columns": "*", "timestamp_column": "updated_at"},
+        {**TRACK, "property_columns": "a,b.c", "timestamp_column": ""},
+        {**USERS, "property_columns": "*"},
+        {**ACCOUNTS, "property_columns": "name"},
+        {**ACCOUNTS, "property_columns": "*", "anything": {"else": 1}},
+    ],
+)
+@pytest.mark.parametrize(
+    "base_url",
+    ["https://heapanalytics.com", "https://heapanalytics.com/", "https://c.eu.heap-api.com"],
+)
+def test_published_configuration_stays_valid(api: dict[str, Any], base_url: str) -> None:
+    """All that the forms of 0.1.x made is taken, unknown fields too."""
+    config = parse_config({"app_id": "11", "base_url": base_url, "api": api, "extra": [1]})
+    assert config.base_url == base_url.rstrip("/")
+    assert config.app_id == "11"
+
+
+@pytest.mark.parametrize("blank", ["", "  ", None])
+def test_blank_timestamp_column_is_not_set(blank: str | None) -> None:
+    """The published form sent an empty text for a field left blank."""
+    config = parse_config({"app_id": "11", "api": {**TRACK, "timestamp_column": blank}})
+    assert isinstance(config.api, TrackConfig)
+    assert config.api.timestamp_column is None
+
+
+def test_property_columns_are_read() -> None:
+    """The list is read once, here."""
+    api = {**USERS, "property_columns": " a , b.c as d "}
+    selection = parse_config({"app_id": "11", "api": api}).api.selection
+    assert not selection.everything
+    assert selection.columns == (PropertyColumn("a", "a"), PropertyColumn("b.c", "d"))
+
+
+@pytest.mark.parametrize("app_id", ["11", "3000610572", "99999999999999999999"])
+def test_app_id_is_digits_as_text(app_id: str) -> None:
+    """Ids exceed 32 bits, so they are text."""
+    assert parse_config({"app_id": app_id, "api": USERS}).app_id == app_id
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://localhost", "http://localhost:8080", "http://127.0.0.1:9", "http://[::1]:8080"],
+)
+def test_plain_http_on_this_machine(url: str) -> None:
+    """`http` is for a loopback host."""
+    assert parse_config({"app_id": "11", "api": USERS, "base_url": url}).base_url == url
+
+
+def test_configuration_is_frozen() -> None:
+    """What travels cannot change on the way."""
+    config = parse_config({"app_id": "11", "api": USERS})
+    with pytest.raises(ValueError, match="frozen"):
+        config.app_id = "12"
+
+
+# -- what is refused ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("app_id", ["", " ", "abc", "1 1", "-1", "1.5", "１１", 11, None, True])
+def test_app_id_that_is_none(app_id: object) -> None:
+    """Only digits, only as text; there is no default."""
+    assert set(_faults({"app_id": app_id, "api": USERS})) == {"app_id"}
+    assert set(_faults({"api": USERS})) == {"app_id"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://heapanalytics.com", "http://10.0.0.1", "http://localhost.evil.example"),
+        *("http://127.0.0.1.evil.example", "ftp://heapanalytics.com", "heapanalytics.com"),
+        *("", "https://", "https:// heap", 5, None, "http://0.0.0.0"),
+    ],
+)
+def test_address_that_is_none(url: object) -> None:
+    """Personal data never travels in the clear."""
+    assert set(_faults({"app_id": "11", "api": USERS, "base_url": url})) == {"base_url"}
+
+
+@pytest.mark.parametrize(
+    ("api", "column"),
+    [
+        (TRACK, "event_column"),
+        (TRACK, "identity_column"),
+        (USERS, "identity_column"),
+        (ACCOUNTS, "account_id_column"),
+    ],
+)
+@pytest.mark.parametrize("value", ["missing", "", "  ", 7, None], ids=repr)
+def test_required_column(api: dict[str, str], column: str, value: object) -> None:
+    """Each API type's columns must be there, and be text."""
+    broken = {key: text for key, text in api.items() if key != column}
+    if value != "missing":
+        broken[column] = value  # type: ignore[assignment]
+    assert set(_faults({"app_id": "11", "api": broken})) == {f"api.{column}"}
+
+
+@pytest.mark.parametrize("kind", [None, "", "Track", "identify", 1])
+def test_unknown_api_type(kind: object) -> None:
+    """The fault names the field and the three that are known."""
+    faults = _faults({"app_id": "11", "api": {**USERS, "api_type": kind}})
+    assert set(faults) == {"api.api_type"}
+    for known in ("track", "add_user_properties", "add_account_properties"):
+        assert known in faults["api.api_type"]
+
+
+@pytest.mark.parametrize("api", [None, "track", [], 1])
+def test_api_that_is_no_object(api: object) -> None:
+    """`api` itself is named."""
+    assert [path.split(".")[0] for path in _faults({"app_id": "11", "api": api})] == ["api"]
+
+
+def test_all_faults_at_once() -> None:
+    """One round of corrections is enough: every fault with its path."""
+    api = {
+        "api_type": "track",
+        "identity_column": "",
+        "timestamp_column": 5,
+        "property_columns": "a as x, b as x",
+    }
+    faults = _faults({"app_id": "secret-id", "base_url": "http://far.example", "api": api})
+    assert set(faults) == {
+        "app_id",
+        "base_url",
+        "api.event_column",
+        "api.identity_column",
+        "api.timestamp_column",
+        "api.property_columns",
+    }
+
+
+def test_faults_hold_no_values() -> None:
+    """An address may hold a password and an id is the only credential: neither is repeated."""
+    with pytest.raises(ConfigurationError) as raised:
+        parse_config(
+            {
+                "app_id": "s3cret-one",
+                "base_url": "https://me:s3cret-two@heap.example/?token=s3cret-three",
+                "api": {"api_type": "s3cret-four", "identity_column": {"s3cret-five": 1}},
+            }
+        )
+    assert "s3cret" not in str(raised.value)
+    assert len(raised.value.faults) >= 3
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "app_id": JSON,
+            "base_url": JSON | st.text().map("https://".__add__),
+            "api": JSON
+            | st.fixed_dictionaries(
+                {"api_type": st.sampled_from(["track", "add_user_properties"])},
+                optional={
+                    "event_column": JSON,
+                    "identity_column": JSON,
+                    "property_columns": JSON,
+                    "timestamp_column": JSON,
+                },
+            ),
+        },
+    )
+)
+@LAW
+def test_any_json_is_taken_or_faulted(raw: dict[str, Any]) -> None:
+    """No configuration makes another error than ConfigurationError."""
+    with contextlib.suppress(ConfigurationError):
+        parse_config(raw)

@@ -1,0 +1,397 @@
+"""What one value of a record becomes in Heap."""
+
+import json
+import math
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from destination_heap_analytics.messages import RecordMessage, classify, read_exactly, read_line
+from destination_heap_analytics.values import (
+    INEXACT,
+    MISSING,
+    Adjustments,
+    Rejected,
+    Scalar,
+    account_identity,
+    add_property,
+    event_name,
+    person_identity,
+    timestamp,
+)
+
+LAW = settings(derandomize=True, max_examples=100, deadline=None)
+UTC_MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def _sent(value: object, name: str = "p") -> tuple[dict[str, Scalar], Adjustments]:
+    properties: dict[str, Scalar] = {}
+    adjustments = Adjustments()
+    add_property(properties, name, value, adjustments)
+    return properties, adjustments
+
+
+# -- properties ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["Noe", "", "0", 0, 7, -(2**63), 0.5, True, False])
+def test_scalars_keep_their_type(value: Scalar) -> None:
+    """A string, number or boolean is sent as the same JSON type."""
+    properties, adjustments = _sent(value)
+    assert properties == {"p": value}
+    assert type(properties["p"]) is type(value)
+    assert adjustments == Adjustments()
+
+
+def test_null_is_never_sent() -> None:
+    """Null adds nothing, so it cannot wipe what Heap has."""
+    assert _sent(None) == ({}, Adjustments())
+    assert _sent({"a": None, "b": {"c": None}}) == ({}, Adjustments())
+    assert _sent([{"a": None}]) == ({}, Adjustments())
+
+
+@pytest.mark.parametrize(
+    ("array", "text"),
+    [
+        (["a", "b"], "a||b"),
+        (["alone"], "alone"),
+        ([1, 2.5, True, False], "1||2.5||true||false"),
+        (["a", None, "b"], "a||b"),
+    ],
+)
+def test_array_of_scalars_is_joined(array: list[Any], text: str) -> None:
+    """An array of scalars is one string joined by `||`, as Heap stores it."""
+    assert _sent(array) == ({"p": text}, Adjustments())
+    assert _sent({"q": array}) == ({"p.q": text}, Adjustments())
+
+
+def test_array_with_containers_gives_leaves_by_index() -> None:
+    """An array with objects or arrays in it becomes leaves such as `visits.0.date`."""
+    visits = [{"date": "2020-01-01", "n": 1}, "x", ["a", "b"], [[1], {"y": 2}]]
+    assert _sent(visits, "visits")[0] == {
+        "visits.0.date": "2020-01-01",
+        "visits.0.n": 1,
+        "visits.1": "x",
+        "visits.2": "a||b",
+        "visits.3.0": "1",
+        "visits.3.1.y": 2,
+    }
+
+
+def test_object_gives_its_leaves() -> None:
+    """A leaf's name in Heap is its dotted path."""
+    assert _sent({"b": {"c": 1}, "d": "x"}, "a")[0] == {"a.b.c": 1, "a.d": "x"}
+
+
+@pytest.mark.parametrize("wrap", [lambda v: v, lambda v: [v]], ids=["string", "array"])
+def test_string_of_1024_characters_is_cut(wrap: Any) -> None:
+    """Heap wants fewer than 1,024: 1,023 stand, longer ones are cut to that and counted."""
+    assert _sent(wrap("x" * 1023)) == ({"p": "x" * 1023}, Adjustments())
+    for length in (1024, 5000):
+        assert _sent(wrap("x" * length)) == ({"p": "x" * 1023}, Adjustments(truncated=1))
+
+
+@pytest.mark.parametrize("value", ["v", 1, ["a"], "x" * 2000])
+def test_name_of_1024_characters_is_left_out(value: object) -> None:
+    """A property name of 1,024 characters or more is left out and counted."""
+    assert _sent(value, "n" * 1024) == ({}, Adjustments(left_out=1))
+    assert set(_sent(value, "n" * 1023)[0]) == {"n" * 1023}
+
+
+def test_dotted_name_of_1024_characters_is_left_out() -> None:
+    """The limit is on the whole dotted path; the leaves beside it are sent."""
+    properties, adjustments = _sent({"k" * 1021: 1, "k" * 1022: 2, "ok": 3}, "p")
+    assert properties == {f"p.{'k' * 1021}": 1, "p.ok": 3}
+    assert adjustments == Adjustments(left_out=1)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_not_a_number_and_infinity_are_left_out(value: float) -> None:
+    """NaN and infinities are left out and counted; what stands beside them is sent."""
+    assert _sent(value) == ({}, Adjustments(left_out=1))
+    assert _sent({"bad": value, "good": 1}) == ({"p.good": 1}, Adjustments(left_out=1))
+    assert _sent([value, "a"]) == ({"p": "a"}, Adjustments(left_out=1))
+
+
+def test_deep_nesting_is_no_error() -> None:
+    """Nesting deeper than the interpreter's stack neither raises nor loses the shallow leaves."""
+    deep: Any = 1
+    for _ in range(5000):
+        deep = {"a": deep}
+    assert _sent({"deep": deep, "shallow": 1})[0] == {"p.shallow": 1}
+
+
+# -- identities, account ids, events ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("read", [person_identity, account_identity])
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (42, "42"), (-7, "-7"), (2**64, str(2**64)), (12.5, "12.5"), (1e-7, "0.0000001")],
+)
+def test_number_becomes_its_decimal_text(read: Any, number: float, text: str) -> None:
+    """A number as identity or account id is sent as its decimal text, never with an exponent."""
+    assert read(number) == text
+
+
+@pytest.mark.parametrize("read", [person_identity, account_identity])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(MISSING, None, "", " ", "\t\n", True, False, {}, {"id": 1}, [], ["a"]),
+        *(math.nan, math.inf, -math.inf),
+    ],
+    ids=repr,
+)
+def test_unfit_identity_rejects_the_record(read: Any, value: object) -> None:
+    """Missing, blank, boolean, object and array identities reject the record."""
+    result = read(value)
+    assert isinstance(result, Rejected)
+    assert result is not INEXACT
+
+
+@pytest.mark.parametrize(
+    ("read", "limit"), [(person_identity, 255), (account_identity, 1024), (event_name, 1024)]
+)
+def test_longest_text(read: Any, limit: int) -> None:
+    """255 characters for a person, 1,024 for an account or an event; one more is rejected."""
+    assert read("x" * limit) == "x" * limit
+    assert isinstance(read("x" * (limit + 1)), Rejected)
+
+
+def test_long_number_is_rejected() -> None:
+    """A number of more than 255 digits is no identity; 255 digits are."""
+    assert person_identity(10**254) == "1" + "0" * 254
+    assert isinstance(person_identity(10**255), Rejected)
+    assert isinstance(person_identity(10**6000), Rejected)
+
+
+@pytest.mark.parametrize("spell", [str, str.upper, str.title])
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("null", "undefined", "none", "nil", "nan", "n/a", "user", "guest", "anonymous"),
+        *("unknown", "[object object]"),
+    ],
+)
+def test_identity_of_nobody_is_rejected(word: str, spell: Any) -> None:
+    """Words that stand for no single person would merge strangers for ever, in any casing."""
+    assert isinstance(person_identity(spell(word)), Rejected)
+
+
+@pytest.mark.parametrize("text", ["users", "guest7", "nobody", "0", "a b", "Null Island", "Zoë"])
+def test_other_identities_stand(text: str) -> None:
+    """An identity that only resembles such a word is sent as it stands."""
+    assert person_identity(text) == text
+
+
+def test_words_of_nobody_are_fine_account_ids() -> None:
+    """The rule about strangers is for persons only."""
+    assert account_identity("Guest") == "Guest"
+
+
+@pytest.mark.parametrize("value", [MISSING, None, "", "  "], ids=repr)
+def test_event_without_a_name_is_rejected(value: object) -> None:
+    """A missing or blank event rejects the record."""
+    assert isinstance(event_name(value), Rejected)
+
+
+@given(st.integers(-(10**254) + 1, 10**255 - 1), st.sampled_from(["{}", "{}.0", "[{}]"]))
+@example(2**63, "{}")
+@example(2**64, "{}")
+@example(-(2**63) - 1, "{}")
+@example(9007199254740993, "{}")
+@LAW
+def test_identifying_number_keeps_all_digits(number: int, form: str) -> None:
+    """However long the number on the line is, no two ids become one."""
+    line = (
+        b'{"type":"RECORD","record":{"stream":"s","emitted_at":1,"data":{"id":%b}}}'
+        % form.format(number).encode()
+    )
+    if form == "{}.0" and abs(number) >= 2**53:
+        return  # A fraction says double: JSON promises no more digits than that.
+    message = read_line(line)
+    assert isinstance(message, RecordMessage)
+
+    def identity(data: dict[str, Any]) -> str | Rejected:
+        value = data["id"]
+        return person_identity(value[0] if isinstance(value, list) else value)
+
+    result = identity(message.data)
+    if result is INEXACT:
+        again = classify(read_exactly(line))
+        assert isinstance(again, RecordMessage)
+        result = identity(again.data)
+    assert result == str(number)
+
+
+# -- timestamps ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2017-03-10T22:21:56+00:00",
+        "2022-10-21T04:09:54.622Z",
+        "2022-10-21T04:09:54Z",
+        "2022-10-21T04:09:54.6Z",
+        "2022-10-21T04:09:54.622-05:30",
+    ],
+)
+def test_iso_time_with_a_zone_stands(text: str) -> None:
+    """ISO 8601 with a zone and at most 3 fraction digits is sent as it stands."""
+    assert timestamp(text) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("2022-02-28T23:48:04.2847713Z", "2022-02-28T23:48:04.284Z"),
+        ("2022-02-28T23:48:04.284771+02:00", "2022-02-28T21:48:04.284Z"),
+        ("2022-02-28T23:48:04.999999999Z", "2022-02-28T23:48:04.999Z"),
+        ("2022-02-28T23:48:04", "2022-02-28T23:48:04.000Z"),
+        ("2022-02-28T23:48:04.5", "2022-02-28T23:48:04.500Z"),
+        ("2022-02-28 23:48:04", "2022-02-28T23:48:04.000Z"),
+        ("2022-02-28 23:48:04.123456+00:00", "2022-02-28T23:48:04.123Z"),
+        ("2022-02-28T23:48", "2022-02-28T23:48:00.000Z"),
+        ("2022-02-28", "2022-02-28T00:00:00.000Z"),
+        ("20220228T234804.1234Z", "2022-02-28T23:48:04.123Z"),
+        ("2022-W09-1", "2022-02-28T00:00:00.000Z"),
+        ("2022-059", "2022-02-28T00:00:00.000Z"),
+        (0, "1970-01-01T00:00:00.000Z"),
+        (1666325394, "2022-10-21T04:09:54.000Z"),
+        (1666325394.622, "2022-10-21T04:09:54.622Z"),
+        (1666325394622, "2022-10-21T04:09:54.622Z"),
+        (1666325394622.0, "2022-10-21T04:09:54.622Z"),
+        (99999999999, "5138-11-16T09:46:39.000Z"),
+        (100000000000, "1973-03-03T09:46:40.000Z"),
+        (-1, "1969-12-31T23:59:59.000Z"),
+    ],
+)
+def test_other_times_become_utc_milliseconds(value: object, text: str) -> None:
+    """Other ISO 8601 (no zone is UTC) and Unix times become `YYYY-MM-DDTHH:MM:SS.mmmZ`."""
+    assert timestamp(value) == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", " ", "now", "yesterday", "10/21/2022", "21.10.2022", "2022-13-01", "2022-02-30"),
+        *("2022-02-30T00:00:00Z", "2022-10-21T25:00:00Z", "2022-10-21T04:09:54.622Z oops"),
+        *("2022-10-21T04:61:54Z", "2022-366", "2022-W54-1", "12", "٢٠٢٢-١٠-٢١T00:00:00Z"),
+        *(True, False, {}, [], [1666325394], {"time": 1}, math.nan, math.inf, -math.inf),
+        *(1e300, 10**30, -(10**30), 1e18),
+    ],
+    ids=repr,
+)
+def test_anything_else_is_rejected(value: object) -> None:
+    """What cannot be read as a time rejects the record; it is never dated "now"."""
+    assert isinstance(timestamp(value), Rejected)
+
+
+def _floor(moment: datetime) -> datetime:
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+ZONES = st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m)))
+MOMENTS = st.datetimes(datetime(1000, 1, 2), datetime(9999, 12, 30), timezones=ZONES)  # noqa: DTZ001  # zones are drawn
+
+
+@given(
+    MOMENTS,
+    st.sampled_from("T t"),
+    st.sampled_from(["seconds", "milliseconds", "microseconds", "nanoseconds"]),
+    st.sampled_from([".", ","]),
+    st.sampled_from(["+HH:MM", "+HHMM", "+HH", "Z", ""]),
+    st.booleans(),
+)
+@LAW
+def test_any_iso_spelling_gives_the_same_instant(
+    moment: datetime, separator: str, precision: str, mark: str, zone: str, basic: bool
+) -> None:
+    """Extended or basic, any precision, any zone: the same instant, or the text as it stands."""
+    if zone in {"Z", ""}:
+        moment = moment.astimezone(UTC)
+    if zone == "+HH":
+        moment = moment.replace(tzinfo=timezone(timedelta(hours=moment.hour - 12)))
+    digits = {"seconds": 0, "milliseconds": 3, "microseconds": 6, "nanoseconds": 9}[precision]
+    fraction = f"{moment.microsecond:06d}789"[:digits]
+    offset = moment.strftime("%z")
+    text = (
+        f"{moment.year:04d}{moment:-%m-%d}{separator}{moment:%H:%M:%S}"
+        + (f"{mark}{fraction}" if digits else "")
+        + {"+HH:MM": f"{offset[:3]}:{offset[3:]}", "+HHMM": offset, "+HH": offset[:3]}.get(
+            zone, zone
+        )
+    )
+    if basic:
+        body, tail = text[:19], text[19:]
+        text = body.replace("-", "").replace(":", "") + tail.replace(":", "")
+    exact = moment if digits else moment.replace(microsecond=0)
+    result = timestamp(text)
+    assert isinstance(result, str), text
+    as_it_stands = (
+        separator == "T" and digits <= 3 and mark == "." and zone in {"+HH:MM", "Z"} and not basic
+    )
+    if as_it_stands:
+        assert result == text
+    if result != text:
+        assert UTC_MILLISECONDS.fullmatch(result)
+    assert datetime.fromisoformat(result) == _floor(exact)
+
+
+@given(st.integers(-62_000_000_000, 99_999_999_999))
+@LAW
+def test_unix_seconds(seconds: int) -> None:
+    """A number below 1e11 is seconds since 1970."""
+    expected = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    result = timestamp(seconds)
+    assert isinstance(result, str)
+    assert UTC_MILLISECONDS.fullmatch(result)
+    assert datetime.fromisoformat(result) == expected
+
+
+@given(st.integers(100_000_000_000, 253_402_300_799_999), st.sampled_from([int, float]))
+@LAW
+def test_unix_milliseconds(milliseconds: int, kind: Any) -> None:
+    """A number from 1e11 on is milliseconds since 1970, integer or not."""
+    expected = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    result = timestamp(kind(milliseconds))
+    assert isinstance(result, str)
+    assert UTC_MILLISECONDS.fullmatch(result)
+    assert datetime.fromisoformat(result) == expected
+
+
+@given(st.integers(0, 99_999_999_999_999))
+@LAW
+def test_unix_seconds_with_a_fraction(milliseconds: int) -> None:
+    """Seconds with a fraction keep their milliseconds exactly."""
+    value = json.loads(f"{milliseconds // 1000}.{milliseconds % 1000:03d}")
+    expected = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    result = timestamp(value)
+    assert isinstance(result, str)
+    assert datetime.fromisoformat(result) == expected
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(JSON | st.text("0123456789-:.TZ+W ", max_size=30))
+@example("9999-12-31T23:59:59.9999-14:00")
+@example("0001-01-01T00:00:00.0000+14:00")
+@example("0000-01-01T00:00:00.0000Z")
+@LAW
+def test_no_value_raises(value: object) -> None:
+    """Every reader takes every JSON value and gives text or a rejection."""
+    for read in (timestamp, person_identity, account_identity, event_name):
+        result = read(value)
+        assert isinstance(result, str | Rejected)
+    _sent(value)
