@@ -49,7 +49,8 @@ class Ledger:
         counts = {
             "read": self.read,
             "accepted": self.accepted,
-            "rejected": dict(self.rejected.most_common()),
+            "rejected": self.rejected.total(),
+            "rejected_by_reason": dict(self.rejected.most_common()),
             "rejected_first_at": self.first_position,
             "merged": self.merged,
             "truncated": self.truncated,

@@ -163,7 +163,7 @@ class Outcome:
         assert not self.of_type("TRACE")
         assert self.stderr == b""
         ledger = self.ledger
-        assert ledger["read"] == ledger["accepted"] + sum(ledger["rejected"].values())
+        assert ledger["read"] == ledger["accepted"] + ledger["rejected"]
         return self
 
 
@@ -186,6 +186,8 @@ class Process:
     lines: list[bytes] = field(default_factory=list)
     problems: list[BaseException] = field(default_factory=list)
     peak_bytes: int = 0
+    #: Once a line of stdout holds this, nobody reads on: stdout is closed from this end.
+    hang_up_on: bytes | None = None
     _stderr: list[bytes] = field(default_factory=list)
     _news: threading.Condition = field(default_factory=threading.Condition)
 
@@ -210,6 +212,8 @@ class Process:
                 with self._news:
                     self.lines.append(line)
                     self._news.notify_all()
+                if self.hang_up_on is not None and self.hang_up_on in line:
+                    self.popen.stdout.close()
 
     def _read_stderr(self) -> None:
         assert self.popen.stderr is not None
@@ -245,11 +249,6 @@ class Process:
         assert self.popen.stdin is not None
         with suppress(BrokenPipeError):
             self.popen.stdin.close()
-
-    def close_stdout(self) -> None:
-        """Stops reading, as a reader that died."""
-        assert self.popen.stdout is not None
-        os.close(self.popen.stdout.fileno())
 
     @property
     def states(self) -> list[Json]:

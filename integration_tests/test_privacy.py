@@ -62,7 +62,7 @@ def test_refused_and_rejected(connector: Connector, api: str) -> None:
         outcome = connector.write_here(config, everything(connector))
         assert any(entry["status"] == 400 for entry in heap.requests())
     assert outcome.code == 0
-    assert sum(outcome.ledger["rejected"].values()) >= 5
+    assert sum(outcome.ledger["rejected_by_reason"].values()) >= 5
     assert_silent(outcome)
 
 

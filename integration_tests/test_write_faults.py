@@ -131,7 +131,7 @@ def test_bad_items_stand_alone(connector: Connector, api: str) -> None:
     with running(options) as heap:
         outcome = connector.write_here(connector.config(heap.url, api), lines).succeeded()
         assert here(heap, api) == sorted(set(range(2_000)) - poisoned)
-    ((reason, count),) = outcome.ledger["rejected"].items()
+    ((reason, count),) = outcome.ledger["rejected_by_reason"].items()
     assert count == len(poisoned)
     assert "is not valid" in reason
     assert outcome.ledger["rejected_first_at"] == {reason: min(poisoned) + 1}
@@ -151,7 +151,7 @@ def test_bodies_too_large(connector: Connector) -> None:
         outcome = connector.write_here(config, [*lines, connector.state(1)]).succeeded()
         users = {user["identity"]: user["properties"]["v"] for user in heap.users()}
     assert users == {"one": 299, "three": 1}
-    assert sum(outcome.ledger["rejected"].values()) == 1
+    assert sum(outcome.ledger["rejected_by_reason"].values()) == 1
     assert [connector.stats(state) for state in outcome.states] == [(301.0, 1.0)]
 
 
@@ -216,7 +216,7 @@ def test_no_record_can_be_mapped(connector: Connector) -> None:
     assert outcome.code != 0
     assert "identity_missing: 300" in outcome.error["message"]
     assert outcome.states == []
-    assert outcome.ledger["rejected"] == {"identity_missing": 300}
+    assert outcome.ledger["rejected_by_reason"] == {"identity_missing": 300}
 
 
 def test_bad_first_records_do_not_end_a_good_sync(connector: Connector) -> None:

@@ -83,12 +83,12 @@ def test_unreadable_lines_are_counted(connector: Connector) -> None:
             lines = [good, line, connector.state(1)]
             outcome = connector.write_here(connector.config(heap.url), lines)
             assert outcome.code == 0, line[:100]
-            assert outcome.ledger["rejected"] == {"unreadable": 1}, line[:100]
+            assert outcome.ledger["rejected_by_reason"] == {"unreadable": 1}, line[:100]
             assert [connector.stats(state) for state in outcome.states] == [(1.0, 1.0)]
             assert b"xyzzy" not in outcome.stdout
         lines = [good, *unreadable, connector.state(1)]
         outcome = connector.write_here(connector.config(heap.url), lines).succeeded()
-        assert outcome.ledger["rejected"] == {"unreadable": len(unreadable)}
+        assert outcome.ledger["rejected_by_reason"] == {"unreadable": len(unreadable)}
         assert outcome.ledger["rejected_first_at"] == {"unreadable": 2}
         assert len(heap.events()) == 1
 
@@ -143,7 +143,7 @@ def test_values_that_are_no_json(connector: Connector) -> None:
         lines = [*map(raw, rows), connector.state(1)]
         outcome = connector.write_here(connector.config(heap.url), lines).succeeded()
         events = {event["identity"]: event for event in heap.events()}
-    assert outcome.ledger["rejected"] == {}
+    assert outcome.ledger["rejected_by_reason"] == {}
     assert set(events) == {
         *("gaps", "half", "pair", "12", "huge", "float"),
         "123456789012345678901234567890",
@@ -178,7 +178,7 @@ def test_an_identity_that_cannot_be_kept_is_rejected(connector: Connector) -> No
         config = connector.config(heap.url, api__timestamp_column="at")
         outcome = connector.write_here(config, lines).succeeded()
         assert len(heap.events()) == 1
-    assert sum(outcome.ledger["rejected"].values()) == len(rows)
+    assert sum(outcome.ledger["rejected_by_reason"].values()) == len(rows)
     assert [connector.stats(state) for state in outcome.states] == [(1.0, float(len(rows)))]
 
 
@@ -208,7 +208,7 @@ def test_records_of_another_stream(connector: Connector) -> None:
         ]
         outcome = connector.write_here(connector.config(heap.url), lines).succeeded()
         assert len(heap.events()) == 1
-    assert sum(outcome.ledger["rejected"].values()) == 1
+    assert sum(outcome.ledger["rejected_by_reason"].values()) == 1
     assert [connector.stats(state) for state in outcome.states] == [(1.0, 1.0)]
 
 

@@ -1,0 +1,408 @@
+"""Records become payloads of Heap's three APIs."""
+
+import json
+import math
+import random
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from destination_heap_analytics.apis import Api, Payload, idempotency_key, make_api
+from destination_heap_analytics.catalog import Stream
+from destination_heap_analytics.config import parse_config
+from destination_heap_analytics.messages import RecordMessage, classify, read_exactly, read_line
+from destination_heap_analytics.values import INEXACT, Rejected
+
+LAW = settings(derandomize=True, max_examples=100, deadline=None)
+
+TRACK = {
+    "api_type": "track",
+    "event_column": "event",
+    "identity_column": "email",
+    "timestamp_column": "at",
+}
+USERS = {"api_type": "add_user_properties", "identity_column": "email"}
+ACCOUNTS = {"api_type": "add_account_properties", "account_id_column": "email"}
+ALL = [TRACK, USERS, ACCOUNTS]
+NOON = datetime(2026, 1, 2, 12, 0, 0, 678_900, tzinfo=UTC)
+RECORD = {"email": "a@example.com", "event": "Signed up", "at": "2022-10-21T04:09:54Z", "n": 1}
+EMITTED_AT = 1_700_000_000_000
+
+
+def _api(columns: dict[str, str], stream: Stream | None = None) -> Api:
+    config = parse_config({"app_id": "11", "api": columns}).api
+    return make_api(config, stream or Stream("users"), now=lambda: NOON)
+
+
+def _body(api: Api, record: dict[str, Any], emitted_at: object = EMITTED_AT) -> dict[str, Any]:
+    payload = api.payload(record, emitted_at)
+    assert isinstance(payload, Payload), payload
+    body: dict[str, Any] = json.loads(payload.body)
+    assert payload.identity == body.get("identity", body.get("account_id"))
+    return body
+
+
+def _key(record: dict[str, Any], emitted_at: object = EMITTED_AT, **stream: Any) -> str:
+    columns = {**TRACK, **stream.pop("columns", {})}
+    name = stream.pop("name", "users")
+    key: str = _body(_api(columns, Stream(name, **stream)), record, emitted_at)["idempotency_key"]
+    return key
+
+
+# -- the shape of each ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("columns", "path", "list_name", "fields"),
+    [
+        (
+            TRACK,
+            "/api/track",
+            "events",
+            {"event", "identity", "timestamp", "properties", "idempotency_key"},
+        ),
+        (USERS, "/api/add_user_properties", "users", {"identity", "properties"}),
+        (ACCOUNTS, "/api/add_account_properties", "accounts", {"account_id", "properties"}),
+    ],
+    ids=lambda value: value["api_type"] if isinstance(value, dict) else "",
+)
+def test_each_api_has_its_path_list_and_fields(
+    columns: dict[str, str], path: str, list_name: str, fields: set[str]
+) -> None:
+    """The bulk form's path and list, and exactly the documented fields of an item."""
+    api = _api(columns)
+    assert (api.path, api.list_name) == (path, list_name)
+    assert set(_body(api, RECORD)) == fields
+
+
+@pytest.mark.parametrize("columns", ALL, ids=lambda c: str(c["api_type"]))
+def test_arrays_are_joined_on_all_three(columns: dict[str, str]) -> None:
+    """`||` is not for events only."""
+    properties = _body(_api(columns), {**RECORD, "tags": ["a", "b"]})["properties"]
+    assert properties["tags"] == "a||b"
+
+
+@pytest.mark.parametrize("columns", ALL, ids=lambda c: str(c["api_type"]))
+def test_what_was_changed_is_counted(columns: dict[str, str]) -> None:
+    """Cut texts and left-out values are counted over the whole sync."""
+    api = _api(columns)
+    for _ in range(3):
+        _body(api, {**RECORD, "long": "x" * 1024, "nan": math.nan, "n" * 1024: 1})
+    assert (api.adjustments.truncated, api.adjustments.left_out) == (3, 6)
+
+
+@pytest.mark.parametrize("columns", [TRACK, USERS], ids=lambda c: str(c["api_type"]))
+@pytest.mark.parametrize(
+    "identity", [None, "", " ", True, {}, [], "x" * 256, "NULL", "Anonymous"], ids=repr
+)
+def test_record_without_a_person_is_rejected(columns: dict[str, str], identity: object) -> None:
+    """An unfit identity rejects the record, on events and on users."""
+    assert isinstance(_api(columns).payload({**RECORD, "email": identity}, 1), Rejected)
+    assert isinstance(_api(columns).payload({"event": "x"}, 1), Rejected)
+
+
+@pytest.mark.parametrize("account", [None, "", True, {}, [], "x" * 1025], ids=repr)
+def test_record_without_an_account_is_rejected(account: object) -> None:
+    """An unfit account id rejects the record."""
+    assert isinstance(_api(ACCOUNTS).payload({"email": account}, 1), Rejected)
+
+
+@pytest.mark.parametrize("event", [None, "", "  ", "x" * 1025], ids=repr)
+def test_record_without_an_event_is_rejected(event: object) -> None:
+    """A missing, blank or over-long event rejects the record."""
+    assert isinstance(_api(TRACK).payload({**RECORD, "event": event}, 1), Rejected)
+
+
+@pytest.mark.parametrize("at", ["yesterday", "", True, [], {}, math.nan])
+def test_unreadable_timestamp_is_rejected(at: object) -> None:
+    """An event whose time cannot be read is never dated "now"."""
+    assert isinstance(_api(TRACK).payload({**RECORD, "at": at}, 1), Rejected)
+
+
+@pytest.mark.parametrize(
+    ("columns", "record"),
+    [
+        ({**TRACK, "timestamp_column": ""}, RECORD),
+        (TRACK, {**RECORD, "at": None}),
+        (TRACK, {key: value for key, value in RECORD.items() if key != "at"}),
+    ],
+    ids=["column not set", "null", "missing"],
+)
+def test_timestamp_defaults_to_the_current_time(
+    columns: dict[str, str], record: dict[str, Any]
+) -> None:
+    """Without a time of its own, an event is dated now, in milliseconds."""
+    assert _body(_api(columns), record)["timestamp"] == "2026-01-02T12:00:00.678Z"
+
+
+@pytest.mark.parametrize("columns", ALL, ids=lambda c: str(c["api_type"]))
+def test_lone_surrogate_is_repaired(columns: dict[str, str]) -> None:
+    """Half a character inside a good record does not cost the record."""
+    line = (
+        b'{"type":"RECORD","record":{"stream":"s","emitted_at":1,"data":'
+        b'{"email":"a","event":"e","note":"x\\ud83dy","nan":NaN,"ok":1}}}'
+    )
+    message = read_line(line)
+    assert isinstance(message, RecordMessage)
+    properties = _body(_api(columns), message.data)["properties"]
+    assert properties["note"] == "x\ufffdy"
+    assert properties["ok"] == 1
+    assert "nan" not in properties
+
+
+# -- Heap's reserved name ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["id", "ID", "Id", "iD"])
+def test_id_of_a_user_gets_the_stream_s_name(name: str) -> None:
+    """Heap reserves `id`, in any casing, on users: it is sent as `<stream>_id`, said once."""
+    api = _api(USERS)
+    for number in (7, 8):
+        properties = _body(api, {"email": "a", name: number})["properties"]
+        assert properties == {"email": "a", "users_id": number}
+    assert sum("users_id" in warning for warning in api.warnings()) == 1
+
+
+def test_names_that_only_hold_id_stand() -> None:
+    """`user_id`, `ids` and `identities.id` are not `id`."""
+    record = {"email": "a", "user_ids": 1, "ids": 2, "identities": {"id": 3}}
+    api = _api(USERS)
+    assert _body(api, record)["properties"] == {
+        "email": "a",
+        "user_ids": 1,
+        "ids": 2,
+        "identities.id": 3,
+    }
+    assert api.warnings() == []
+
+
+def test_id_under_another_name_is_reserved_too() -> None:
+    """`path as id` is the same name, and `id as number` is another."""
+    api = _api({**USERS, "property_columns": "n as ID"})
+    assert _body(api, {"email": "a", "n": 1})["properties"] == {"users_id": 1}
+    api = _api({**USERS, "property_columns": "id as number"})
+    assert _body(api, {"email": "a", "id": 1})["properties"] == {"number": 1}
+
+
+@pytest.mark.parametrize("columns", [TRACK, ACCOUNTS], ids=lambda c: str(c["api_type"]))
+def test_id_elsewhere_stands(columns: dict[str, str]) -> None:
+    """Only users have the reserved name."""
+    assert _body(_api(columns), {**RECORD, "id": 7})["properties"]["id"] == 7
+
+
+# -- idempotency keys ----------------------------------------------------------------------------
+
+DEDUP: dict[str, Any] = {"namespace": "app", "primary_key": (("id",),)}
+ROW = {**RECORD, "id": 7}
+
+
+@pytest.mark.parametrize(
+    ("key", "literal"),
+    [
+        (idempotency_key(b"heap"), "PIN0"),
+        (_key(RECORD), "PIN1"),
+        (_key({**RECORD, "at": None}), "PIN2"),
+        (_key(ROW, **DEDUP), "PIN3"),
+        (_key({**ROW, "id": "Zoë"}, **DEDUP), "PIN4"),
+        (_key({**ROW, "n": 0.1, "u": "ü\u2028", "t": True}), "PIN5"),
+    ],
+    ids=["hash", "event", "defaulted time", "primary key", "text key", "values"],
+)
+def test_pinned_keys(key: str, literal: str) -> None:
+    """The same on every run, machine and Python version: a changed key doubles every event."""
+    assert key == literal
+    assert re.fullmatch("[0-9a-f]{32}", key)
+
+
+def test_key_is_the_same_under_any_key_order() -> None:
+    """A source may order a record's keys as it likes."""
+    record = {**RECORD, "o": {"x": 1, "y": {"z": 2, "w": [1, "a"]}}}
+    backwards = {
+        **{"o": {"y": {"w": [1, "a"], "z": 2}, "x": 1}},
+        **dict(reversed(RECORD.items())),
+    }
+    assert _key(record) == _key(backwards)
+    keys = list(record)
+    random.Random(1).shuffle(keys)
+    assert _key(record) == _key({key: record[key] for key in keys})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"email": "b"},
+        {"event": "x"},
+        {"at": "2022-10-21T04:09:55Z"},
+        {"n": 2},
+        {"n": "1"},
+        {"m": 1},
+    ],
+    ids=repr,
+)
+def test_key_is_made_of_the_whole_mapped_event(change: dict[str, Any]) -> None:
+    """Two events that differ in anything that is sent are two events."""
+    assert _key({**RECORD, **change}) != _key(RECORD)
+
+
+def test_key_of_an_event_is_not_made_of_what_is_not_sent() -> None:
+    """A column outside the mapping, or the time of another run's reading, changes nothing."""
+    columns = {"property_columns": "n"}
+    assert _key({**RECORD, "other": 1}, columns=columns) == _key(RECORD, columns=columns)
+    assert _key(RECORD, emitted_at=1) == _key(RECORD, emitted_at=2)
+
+
+def test_emitted_at_stands_in_for_a_defaulted_time() -> None:
+    """A time of the run's own would give every retry another key."""
+    record = {**RECORD, "at": None}
+    config = parse_config({"app_id": "11", "api": TRACK}).api
+    later = make_api(config, Stream("users"), now=lambda: NOON.replace(hour=13))
+    assert _body(later, record)["idempotency_key"] == _key(record)
+    assert _body(later, record)["timestamp"] != _body(_api(TRACK), record)["timestamp"]
+    assert _key(record, emitted_at=1) != _key(record, emitted_at=2)
+
+
+def test_primary_key_tells_rows_apart() -> None:
+    """Another row, stream or namespace is another event, and so is a key of another type."""
+    keys = [
+        _key(ROW, **DEDUP),
+        _key({**ROW, "id": 8}, **DEDUP),
+        _key({**ROW, "id": "7"}, **DEDUP),
+        _key(ROW, **{**DEDUP, "namespace": "other"}),
+        _key(ROW, **{**DEDUP, "namespace": None}),
+        _key(ROW, **DEDUP, name="orders"),
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+def test_compound_and_nested_primary_keys() -> None:
+    """The parts of a compound key do not run into one another."""
+    stream = {"primary_key": (("a",), ("b", "c"))}
+    assert _key({**RECORD, "a": "x", "b": {"c": "yz"}}, **stream) != _key(
+        {**RECORD, "a": "xy", "b": {"c": "z"}}, **stream
+    )
+    assert _key({**RECORD, "a": "x", "b": {"c": "y", "d": 1}}, **stream) == _key(
+        {**RECORD, "a": "x", "b": {"c": "y", "d": 2}}, **stream
+    )
+
+
+def test_corrected_row_keeps_its_key() -> None:
+    """Under append_dedup a row keeps its key whatever else of it changes, its time too."""
+    corrected = {"id": 7, "email": "b", "event": "y", "at": None, "n": 9}
+    assert _key(corrected, emitted_at=5, **DEDUP) == _key(ROW, **DEDUP)
+
+
+@pytest.mark.parametrize("missing", [{"id": None}, {}], ids=["null", "missing"])
+def test_rows_without_their_primary_key_are_not_one(missing: dict[str, Any]) -> None:
+    """A null key names no row: such events are told apart by what they say."""
+    first = {**RECORD, **missing, "n": 1}
+    assert _key(first, **DEDUP) != _key({**first, "n": 2}, **DEDUP)
+
+
+def test_long_primary_keys_are_not_one() -> None:
+    """Integers beyond 64 bits are told apart by all their digits."""
+    keys = set()
+    for number in (2**70, 2**70 + 1, 2**70 + 2):
+        line = b'{"type":"RECORD","record":{"stream":"s","data":%b}}' % (
+            json.dumps({**RECORD, "id": number}).encode()
+        )
+        message = read_line(line)
+        assert isinstance(message, RecordMessage)
+        api = _api(TRACK, Stream("users", **DEDUP))
+        payload = api.payload(message.data, 1)
+        if payload is INEXACT:
+            again = classify(read_exactly(line))
+            assert isinstance(again, RecordMessage)
+            payload = api.payload(again.data, 1)
+        assert isinstance(payload, Payload)
+        keys.add(json.loads(payload.body)["idempotency_key"])
+    assert len(keys) == 3
+
+
+def test_no_personal_data_in_a_key() -> None:
+    """The key is a hash; users and accounts carry none, as the last write wins there."""
+    assert "a@example" not in _key(RECORD)
+    for columns in (USERS, ACCOUNTS):
+        assert "idempotency_key" not in _body(_api(columns), RECORD)
+
+
+# -- at the end of a sync ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("columns", ALL, ids=lambda c: str(c["api_type"]))
+def test_column_in_no_record_is_named(columns: dict[str, str]) -> None:
+    """A column that never came is warned of, with the nearest names; a value never is."""
+    api = _api({**columns, "property_columns": "nickname, n"})
+    _body(api, {**RECORD, "nicknames": "Secret"})
+    warnings = [warning for warning in api.warnings() if "nickname" in warning]
+    assert len(warnings) == 1
+    assert "`nicknames`" in warnings[0]
+    assert "Secret" not in warnings[0]
+
+
+def test_timestamp_column_in_no_record_is_named() -> None:
+    """Else all events would silently be dated by the sync."""
+    api = _api(TRACK)
+    _body(api, {"email": "a", "event": "e"})
+    assert any("`at`" in warning for warning in api.warnings())
+
+
+# -- laws ----------------------------------------------------------------------------------------
+
+TEXT = st.text(st.characters(), max_size=6) | st.just("x" * 1024) | st.just("\ud800")
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(-(10**400), 10**400)
+    | st.floats()
+    | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+RECORDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "email": st.just("a@example.com") | VALUES,
+        "event": st.just("e") | VALUES,
+        "at": st.none() | VALUES,
+        "id": VALUES,
+    },
+).flatmap(
+    lambda named: st.dictionaries(TEXT, VALUES, max_size=4).map(lambda more: {**more, **named})
+)
+
+
+@pytest.mark.parametrize("columns", ALL, ids=lambda c: str(c["api_type"]))
+@given(RECORDS)
+@example({"email": "a", "event": "e", "": {"": [{"": "x" * 2000}]}})
+@example({"email": "a", "event": "e", "n": 10**400, "id": 10**400})
+@example({"email": "a", "event": "e", "deep": {"\ud800": "\udfff", "l": ["\ud800", {}]}})
+@LAW
+def test_mapping_never_raises_and_sends_what_heap_takes(
+    columns: dict[str, str], record: dict[str, Any]
+) -> None:
+    """Any JSON record is a payload of scalars within Heap's limits, or a rejection."""
+    stream = Stream("users", primary_key=(("id",),))
+    payload = _api(columns, stream).payload(record, EMITTED_AT)
+    if isinstance(payload, Rejected):
+        assert re.fullmatch(r"[a-z_]+", payload.reason)
+        return
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    body = json.loads(payload.body.decode("utf-8"), parse_constant=refuse)
+    for name, value in body["properties"].items():
+        assert 1 <= len(name) <= 1023
+        assert type(value) in {str, int, float, bool}
+        if isinstance(value, str):
+            assert len(value) < 1024
+        if isinstance(value, float):
+            assert math.isfinite(value)
+    identity = body.get("identity", body.get("account_id"))
+    assert type(identity) is str
+    assert identity.strip()
