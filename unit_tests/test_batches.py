@@ -1,6 +1,7 @@
 """Payloads become bulk requests, whatever their sizes."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import example, given, settings
@@ -44,7 +45,7 @@ def test_batches_in_order_are_the_payloads_in_order(sizes: list[tuple[int, int]]
         assert 1 <= len(closed) <= MAX_ITEMS == 1000
         assert closed.size == sum(map(len, closed.bodies))
         assert len(b",".join(closed.bodies)) <= MAX_BYTES or len(closed) == 1
-    for before, after in zip(batches, batches[1:], strict=False):
+    for before, after in pairwise(batches):
         full = len(before) == MAX_ITEMS
         assert full or before.size + len(before) + len(after.bodies[0]) >= MAX_BYTES - 1
 
