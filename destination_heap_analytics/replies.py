@@ -5,6 +5,7 @@ Heap's pages name 200 and 400 only; all else is met safely either way. A body is
 `postBody.events[0].timestamp is not a valid unix,iso8601 timestamp`.
 """
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,7 +52,10 @@ Reply = Accepted | Refused | TooLarge | TryLater | NotHeap
 
 _TRY_LATER: Final = {408, 425, 429}
 _REFUSED: Final = {400, 422}
-_MAX_WORDS: Final = 300
+#: Characters of Heap's words that are kept, and that are read: values are taken out of all that
+#: was read before it is cut, lest half a name stays at the end.
+_KEPT_WORDS: Final = 300
+_READ_WORDS: Final = 20_000
 
 
 def read_reply(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Reply:
@@ -75,16 +79,13 @@ def read_reply(status: int, headers: Mapping[str, str], body: bytes, now: dateti
 
 
 def _words(body: bytes) -> str:
-    text = " ".join(body[: 4 * _MAX_WORDS].decode("utf-8", "replace").split())
-    try:
+    text = body[:_READ_WORDS].decode("utf-8", "replace")
+    with contextlib.suppress(orjson.JSONDecodeError):
         parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return text[:_MAX_WORDS]
-    if isinstance(parsed, dict):
-        for key in ("message", "error", "err", "detail"):
-            if isinstance(parsed.get(key), str):
-                return str(parsed[key])[:_MAX_WORDS]
-    return text[:_MAX_WORDS]
+        if isinstance(parsed, dict):
+            texts = (parsed.get(key) for key in ("message", "error", "err", "detail"))
+            text = next((found for found in texts if isinstance(found, str)), text)
+    return " ".join(text.split())
 
 
 def retry_after(header: str | None, now: datetime) -> float | None:
@@ -96,7 +97,7 @@ def retry_after(header: str | None, now: datetime) -> float | None:
         return float(header[:9])
     try:
         moment = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
@@ -107,8 +108,9 @@ def retry_after(header: str | None, now: datetime) -> float | None:
 
 _INDEX: Final = re.compile(r"\[\d+\]")
 _PRIVATE: Final = re.compile(
-    r"\"[^\"]*\"|'[^']*'|`[^`]*`|[^\s\"'`,;:()<>]*@[^\s\"'`,;:()<>]*|(?<![A-Za-z\d])\d{2,}(?![A-Za-z\d])"
+    r"\"[^\"]*\"|'[^']*'|`[^`]*`|[^\s\"'`,;:()<>]*@[^\s\"'`,;:()<>]*|(?<![A-Za-z\d])\d+(?![A-Za-z\d])"
 )
+_ESCAPED: Final = re.compile(r"(?:\\u[0-9A-Fa-f]{4})+")
 _BLANKED: Final = "…"
 
 
@@ -118,11 +120,16 @@ def reason_for(refused: Refused, item: bytes) -> str:
     Quoted text, anything with an `@`, and free-standing numbers go; so does every value of the
     refused item, wherever it stands in the words.
     """
-    words = _INDEX.sub("[]", refused.words)
+    words = _INDEX.sub("[]", _ESCAPED.sub(_unescaped, refused.words))
     for value in sorted(_values(orjson.loads(item)), key=len, reverse=True):
         words = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", _BLANKED, words, flags=re.IGNORECASE)
-    words = _PRIVATE.sub(_BLANKED, words).strip()
+    words = _PRIVATE.sub(_BLANKED, words).strip()[:_KEPT_WORDS]
     return f"refused by Heap: {words}" if words not in {"", "{}"} else "refused by Heap"
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    units = bytes.fromhex(match[0].replace("\\u", ""))
+    return units.decode("utf-16-be", "replace")
 
 
 def _values(item: Any) -> set[str]:
