@@ -13,6 +13,8 @@ import orjson
 MAX_ITEMS: Final = 1000
 #: Heap publishes no limit on a body's size. One that it does not take (413) is split.
 MAX_BYTES: Final = 1_000_000
+#: What an item weighs in memory besides its bytes: its number, its identity, their headers.
+_ITEM_OVERHEAD: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,11 @@ class Batch:
     def size(self) -> int:
         """Bytes of all items."""
         return sum(map(len, self.bodies))
+
+    @property
+    def weight(self) -> int:
+        """Bytes it takes in memory, about."""
+        return self.size + _ITEM_OVERHEAD * len(self)
 
     def halves(self) -> tuple["Batch", "Batch"]:
         """The first and the second half, by count; a batch of one has none."""

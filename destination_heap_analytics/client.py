@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
@@ -55,16 +56,22 @@ class HeapClient:
     retries: int = 0
     _session: requests.Session = field(default_factory=requests.Session)
 
-    def post(self, body: bytes) -> Settled:
+    def post(
+        self, body: bytes, turn: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> Settled:
         """Posts `body` until Heap settles it; the same bytes each time.
 
+        Each try happens within a `turn()`, and what that waits is not held against Heap.
         Raises HeapUnavailableError when the policy's time is over, NotHeapError when something
         else answers, InterruptedSyncError when the sync ends during a wait.
         """
         deadline = self.clock() + self.policy.give_up_after
         retry = 0
         while True:
-            reply = self.ask(body, min(self.read_timeout, max(1.0, deadline - self.clock())))
+            asked = self.clock()
+            with turn():
+                deadline += self.clock() - asked
+                reply = self.ask(body, min(self.read_timeout, max(1.0, deadline - self.clock())))
             if isinstance(reply, NotHeap):
                 raise NotHeapError(
                     f"{self.url} answered with {reply.sign}. Set base_url to Heap's address: "

@@ -21,6 +21,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from destination_heap_analytics.columns import PropertySelection, parse_property_columns
 from destination_heap_analytics.errors import ConfigurationError, Fault
+from destination_heap_analytics.quotas import Quotas
 
 DEFAULT_BASE_URL = "https://heapanalytics.com"
 #: Heap's EU data centre (https://developers.heap.io/reference/bulk-track).
@@ -129,6 +130,17 @@ class Config(_Frozen):
     api: Annotated[ApiConfig, Field(discriminator="api_type")]
     requests_in_flight: Annotated[int, Field(ge=1, le=16)] = 4
     max_retry_seconds: Annotated[int, Field(ge=1, le=3600)] = 600
+    #: Heap's published quotas on bulk track
+    #: (https://developers.heap.io/reference/bulk-track); 0 lifts a limit.
+    events_per_minute: Annotated[int, Field(ge=0)] = 15_000
+    events_per_identity_per_minute: Annotated[int, Field(ge=0)] = 1_000
+
+    @property
+    def quotas(self) -> Quotas | None:
+        """The quotas to keep; users and accounts have none."""
+        quotas = Quotas(self.events_per_minute, self.events_per_identity_per_minute)
+        limited = quotas.per_app or quotas.per_identity
+        return quotas if limited and isinstance(self.api, TrackConfig) else None
 
 
 def parse_config(raw: Mapping[str, Any]) -> Config:

@@ -15,18 +15,17 @@ waiting in memory say so; then the source is no longer read.
 
 import queue
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Final
 from zlib import crc32
 
 from destination_heap_analytics.apis import Api
 from destination_heap_analytics.batches import Batch, OpenBatch, envelope
-from destination_heap_analytics.client import HeapClient, Settled
-from destination_heap_analytics.errors import InterruptedSyncError
-from destination_heap_analytics.replies import Accepted
-from destination_heap_analytics.settlement import Settlement, settle
+from destination_heap_analytics.client import HeapClient
+from destination_heap_analytics.inbox import LaneReport, LaneSettled, LaneWaits
+from destination_heap_analytics.quotas import Quotas
+from destination_heap_analytics.sender import AppQuota, Limited, Sender, Unlimited
 
 #: An open batch is sent when its first item has waited so long, so that a quiet source does not
 #: hold states. Seconds.
@@ -34,106 +33,6 @@ OPEN_AT_MOST: Final = 10.0
 #: Bytes of payloads handed to lanes and not yet settled, above which reading stops. The rest of
 #: the connector's memory is the CDK's import.
 MAX_UNSETTLED_BYTES: Final = 16_000_000
-#: What a payload weighs in memory besides its bytes: its number, its identity, their headers.
-_ITEM_OVERHEAD: Final = 200
-#: Chunks of input read ahead of the owner.
-_READ_AHEAD: Final = 2
-
-Item = TypeVar("Item")
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived(Generic[Item]):
-    """The source gave these."""
-
-    items: list[Item]
-
-
-@dataclass(frozen=True, slots=True)
-class SourceEnded:
-    """The source has no more."""
-
-
-@dataclass(frozen=True, slots=True)
-class LaneSettled:
-    """A lane's oldest batch is settled."""
-
-    lane: int
-    weight: int
-    settlement: Settlement
-
-
-@dataclass(frozen=True, slots=True)
-class LaneGaveUp:
-    """A lane's oldest batch is not settled, and nothing behind it will be."""
-
-    lane: int
-    error: BaseException
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The source broke, or a signal came."""
-
-    error: BaseException
-
-
-class Inbox(Generic[Item]):
-    """Where threads (and signal handlers: `SimpleQueue.put` is reentrant) report to the owner."""
-
-    def __init__(self) -> None:
-        self._reports: queue.SimpleQueue[
-            Arrived[Item] | SourceEnded | LaneSettled | LaneGaveUp | Failed
-        ] = queue.SimpleQueue()
-        self._put_aside: deque[Arrived[Item] | SourceEnded] = deque()
-        self._room = threading.Semaphore(_READ_AHEAD)
-
-    def read_from(self, source: Iterable[list[Item]]) -> None:
-        """Starts a thread that reads `source`, at most a little ahead of the owner."""
-
-        def read() -> None:
-            try:
-                for items in source:
-                    self._room.acquire()
-                    self._reports.put(Arrived(items))
-            except BaseException as error:  # noqa: BLE001  # reported to the owner, who raises it
-                self._reports.put(Failed(error))
-            else:
-                self._reports.put(SourceEnded())
-
-        # A daemon: nothing can wake a thread that waits for a source that says nothing.
-        threading.Thread(target=read, name="source reader", daemon=True).start()
-
-    def report(self, report: LaneSettled | LaneGaveUp | Failed) -> None:
-        """Callable from any thread and from a signal handler."""
-        self._reports.put(report)
-
-    def next(
-        self, timeout: float | None
-    ) -> Arrived[Item] | SourceEnded | LaneSettled | LaneGaveUp | Failed | None:
-        """The next report; None after `timeout` seconds without one."""
-        if self._put_aside:
-            return self._taken(self._put_aside.popleft())
-        try:
-            return self._taken(self._reports.get(timeout=timeout))
-        except queue.Empty:
-            return None
-
-    def next_but_input(self) -> LaneSettled | LaneGaveUp | Failed:
-        """The next report that is no input; input keeps its place for `next`."""
-        while True:
-            report = self._reports.get()
-            if isinstance(report, Arrived | SourceEnded):
-                self._put_aside.append(report)
-            else:
-                return report
-
-    def _taken(
-        self, report: Arrived[Item] | SourceEnded | LaneSettled | LaneGaveUp | Failed
-    ) -> Arrived[Item] | SourceEnded | LaneSettled | LaneGaveUp | Failed:
-        if isinstance(report, Arrived):
-            self._room.release()
-        return report
 
 
 @dataclass(slots=True)
@@ -146,6 +45,8 @@ class _Lane:
     open_since: float = 0.0
     handed: int = 0
     settled: int = 0
+    #: Whether anything of it is settled, be it not a whole batch.
+    begun: bool = False
 
 
 class Delivery:
@@ -157,12 +58,11 @@ class Delivery:
         api: Api,
         clients: list[HeapClient],
         *,
-        report: Callable[[LaneSettled | LaneGaveUp], None],
+        report: Callable[[LaneReport], None],
         clock: Callable[[], float],
         stopping: threading.Event,
+        quotas: Quotas | None = None,
     ) -> None:
-        self._envelope = envelope(app_id, api.list_name)
-        self._merges = api.merges
         self._clients = clients
         self._report = report
         self._clock = clock
@@ -174,6 +74,20 @@ class Delivery:
         #: configuration is found by one refused batch, not by several.
         self._proven = threading.Event()
         self._first_lane: int | None = None
+        self._app_quota = AppQuota(quotas.app_window(), clock) if quotas else None
+        self._senders = [
+            Sender(
+                number,
+                client,
+                self._lane_quota(number, quotas),
+                envelope(app_id, api.list_name),
+                api.merges,
+                report,
+                stopping,
+                self._proven,
+            )
+            for number, client in enumerate(clients)
+        ]
 
     @property
     def has_room(self) -> bool:
@@ -189,6 +103,11 @@ class Delivery:
     def retries(self) -> int:
         """Requests that repeated an earlier one."""
         return sum(client.retries for client in self._clients)
+
+    @property
+    def throttled_seconds(self) -> float:
+        """Seconds in which a lane waited for the app's quota."""
+        return self._app_quota.throttled if self._app_quota else 0.0
 
     @property
     def under_way(self) -> int:
@@ -232,15 +151,20 @@ class Delivery:
                 self._send(number)
 
     def lane_settled(self, report: LaneSettled) -> bool:
-        """Takes note; tells whether it was the first batch of the whole sync."""
-        self._lanes[report.lane].settled += 1
+        """Takes note; tells whether it was the first request of the whole sync."""
+        lane = self._lanes[report.lane]
+        lane.settled += report.batches
         self._unsettled_bytes -= report.weight
-        return report.lane == self._first_lane and self._lanes[report.lane].settled == 1
+        first = report.lane == self._first_lane and not lane.begun
+        lane.begun = True
+        return first
 
     def stop(self) -> None:
         """Ends the senders: a request under way ends by itself, nothing new begins."""
         self._stopping.set()
         self._proven.set()
+        if self._app_quota:
+            self._app_quota.stop()
         for lane in self._lanes:
             lane.todo.put(None)
 
@@ -253,42 +177,35 @@ class Delivery:
         lane = self._lanes[number]
         batch = lane.open.close()
         lane.handed += 1
-        self._unsettled_bytes += _weight(batch)
+        self._unsettled_bytes += batch.weight
         if self._first_lane is None:
             self._first_lane = number
             self._threads = [
                 threading.Thread(
-                    target=self._run_lane, args=(each, client), name=f"lane {each}", daemon=True
+                    target=self._run_lane, args=(each,), name=f"lane {each}", daemon=True
                 )
-                for each, client in enumerate(self._clients)
+                for each in range(len(self._lanes))
             ]
             for thread in self._threads:
                 thread.start()
         lane.todo.put(batch)
 
-    def _run_lane(self, number: int, client: HeapClient) -> None:
-        """A sender's life: one batch after the other, each settled before the next."""
-
-        def post(body: bytes) -> Settled:
-            if self._stopping.is_set():
-                raise InterruptedSyncError("the sync was stopped")
-            reply = client.post(body)
-            if isinstance(reply, Accepted):
-                self._proven.set()
-            return reply
-
+    def _run_lane(self, number: int) -> None:
         if number != self._first_lane:
             self._proven.wait()
+        self._senders[number].run()
+
+    def _lane_quota(self, number: int, quotas: Quotas | None) -> Unlimited | Limited:
         todo = self._lanes[number].todo
-        while batch := todo.get():
-            try:
-                settlement = settle(batch, self._envelope, self._merges, post)
-            except BaseException as error:  # noqa: BLE001  # reported to the owner, who raises it
-                self._report(LaneGaveUp(number, error))
-                break
-            self._report(LaneSettled(number, _weight(batch), settlement))
-        client.close()
-
-
-def _weight(batch: Batch) -> int:
-    return batch.size + _ITEM_OVERHEAD * len(batch)
+        if quotas is None or self._app_quota is None:
+            return Unlimited(todo)
+        return Limited(
+            todo,
+            self._app_quota,
+            quotas.identity_window(),
+            clock=self._clock,
+            pause=self._stopping.wait,
+            waits=lambda seconds, of_identities: self._report(
+                LaneWaits(number, seconds, of_identities)
+            ),
+        )

@@ -23,6 +23,13 @@ class Ledger:
     left_out: int = 0
     requests: int = 0
     retries: int = 0
+    #: Seconds in which the sync was held up by the quota.
+    throttled: float = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Records read and not settled."""
+        return self.read - self.accepted - self.rejected.total()
 
     def reject(self, position: int, reason: str) -> None:
         """Record `position` cannot land; `reason` holds no value."""
@@ -35,7 +42,7 @@ class Ledger:
     @property
     def balances(self) -> bool:
         """Whether read = accepted + rejected."""
-        return self.read == self.accepted + self.rejected.total()
+        return not self.waiting
 
     def reasons(self) -> str:
         """`identity_missing: 3 (first at record 17), ...`, the most frequent first."""
@@ -57,6 +64,7 @@ class Ledger:
             "left_out": self.left_out,
             "requests": self.requests,
             "retries": self.retries,
+            "throttled_seconds": round(self.throttled, 3),
             "seconds": round(seconds, 3),
         }
         return f"Ledger: {json.dumps(counts)}"

@@ -12,8 +12,8 @@ from destination_heap_analytics.batches import Batch
 from destination_heap_analytics.client import Settled
 from destination_heap_analytics.replies import Accepted, Refused, TooLarge, reason_for
 
-#: Sends one body and returns Heap's answer to it.
-Post = Callable[[bytes], Settled]
+#: Sends a part of a batch, given its body, and returns Heap's answer to it.
+Post = Callable[[Batch, bytes], Settled]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def settle(batch: Batch, envelope: tuple[bytes, bytes], merges: bool, post: Post
     while parts:
         part = parts.pop()
         items = part.merged() if merges else part.bodies
-        reply = post(envelope[0] + b",".join(items) + envelope[1])
+        reply = post(part, envelope[0] + b",".join(items) + envelope[1])
         if isinstance(reply, Accepted):
             merged += len(part) - len(items)
         elif len(part) == 1:

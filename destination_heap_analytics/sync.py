@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Generic, TypeVar
 
 from destination_heap_analytics.apis import Api, make_api
@@ -12,20 +12,21 @@ from destination_heap_analytics.catalog import Stream, configured_columns
 from destination_heap_analytics.checkpoints import Checkpoints
 from destination_heap_analytics.client import HeapClient
 from destination_heap_analytics.config import Config
-from destination_heap_analytics.delivery import (
-    Arrived,
-    Delivery,
-    Failed,
-    Inbox,
-    LaneGaveUp,
-    LaneSettled,
-    SourceEnded,
-)
+from destination_heap_analytics.delivery import Delivery
 from destination_heap_analytics.errors import (
     InterruptedSyncError,
     LedgerError,
     NothingAcceptedError,
     SyncError,
+)
+from destination_heap_analytics.inbox import (
+    Arrived,
+    Failed,
+    Inbox,
+    LaneReport,
+    LaneSettled,
+    LaneWaits,
+    SourceEnded,
 )
 from destination_heap_analytics.ledger import Ledger
 from destination_heap_analytics.messages import (
@@ -36,6 +37,8 @@ from destination_heap_analytics.messages import (
     read_exactly,
 )
 from destination_heap_analytics.pacing import RetryPolicy
+from destination_heap_analytics.quotas import MINUTE
+from destination_heap_analytics.throttling import Throttling, running_status
 from destination_heap_analytics.values import INEXACT, Rejected
 
 logger = logging.getLogger("airbyte")
@@ -52,6 +55,10 @@ class Surroundings:
 
     clock: Callable[[], float] = time.monotonic
     retry_policy: RetryPolicy | None = None
+    #: Heap's minute, in seconds.
+    minute: float = MINUTE
+    #: Unix time, in seconds.
+    now: Callable[[], float] = time.time
 
 
 @dataclass(slots=True)
@@ -70,9 +77,16 @@ class Sync(Generic[Item]):
     _checkpoints: Checkpoints = field(default_factory=Checkpoints)
     _api: Api = field(init=False)
     _delivery: Delivery = field(init=False)
+    _throttling: Throttling = field(init=False)
+    #: Lines that leave before the next states.
+    _announcements: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._api = make_api(self.config.api, self.stream)
+        quotas = self.config.quotas
+        if quotas:
+            quotas = replace(quotas, seconds=self.surroundings.minute)
+        self._throttling = Throttling(quotas)
         stopping = threading.Event()
         policy = self.surroundings.retry_policy or RetryPolicy(
             give_up_after=self.config.max_retry_seconds
@@ -87,11 +101,13 @@ class Sync(Generic[Item]):
             report=self._inbox.report,
             clock=self.surroundings.clock,
             stopping=stopping,
+            quotas=quotas,
         )
 
     def run(self, source: Iterable[list[Item]]) -> Iterator[bytes]:
         """Loads all of `source` into Heap; yields each state's line once all before it is safe.
 
+        Between them are lines that say when the quota holds the sync up.
         Raises a SyncError; what is settled by then has left as states before it.
         """
         began = self.surroundings.clock()
@@ -184,13 +200,32 @@ class Sync(Generic[Item]):
         self._delivery.send_all()
         return not self._delivery.under_way
 
-    def _note(self, report: LaneSettled | LaneGaveUp | Failed) -> None:
-        if isinstance(report, LaneSettled):
-            first = self._settle(report)
-            if first and not self.ledger.accepted:
-                raise self._nothing_accepted()
-        else:
-            raise report.error
+    def _note(self, report: LaneReport | Failed) -> None:
+        match report:
+            case LaneSettled():
+                first = self._settle(report)
+                if first and not self.ledger.accepted:
+                    raise self._nothing_accepted()
+                if self._throttling.is_over(self.surroundings.clock()):
+                    self._announce()
+            case LaneWaits():
+                self._say_wait(report)
+            case _:
+                raise report.error
+
+    def _say_wait(self, wait: LaneWaits) -> None:
+        words = self._throttling.waits(
+            wait.seconds, wait.of_identities, self.ledger.waiting, self.surroundings.clock()
+        )
+        if words:
+            logger.info(words)
+            self._announce(limited_for=wait.seconds)
+
+    def _announce(self, limited_for: float | None = None) -> None:
+        """Has the platform show the stream as rate limited, or as running again."""
+        now = self.surroundings.now()
+        reset = None if limited_for is None else int((now + limited_for) * 1000)
+        self._announcements.append(running_status(self.stream, int(now * 1000), reset))
 
     def _settle(self, report: LaneSettled) -> bool:
         settlement = report.settlement
@@ -201,6 +236,10 @@ class Sync(Generic[Item]):
         return self._delivery.lane_settled(report)
 
     def _leaving(self) -> list[bytes]:
+        announcements, self._announcements = self._announcements, []
+        return announcements + self._states_leaving()
+
+    def _states_leaving(self) -> list[bytes]:
         # While nothing at all could be accepted, the fault is most likely in the configuration:
         # states stay, so that a corrected run begins where this one did.
         if self._none_accepted:
@@ -224,6 +263,7 @@ class Sync(Generic[Item]):
         self.ledger.truncated, self.ledger.left_out = adjustments.truncated, adjustments.left_out
         self.ledger.requests = self._delivery.requests
         self.ledger.retries = self._delivery.retries
+        self.ledger.throttled = self._delivery.throttled_seconds
         if self.ledger.accepted:
             for warning in self._api.warnings():
                 logger.warning(warning)

@@ -20,6 +20,7 @@ def test_read_is_accepted_plus_rejected() -> None:
 def test_closing_line_gives_all_counts() -> None:
     """Read, accepted, rejected by reason, merged, truncated, requests, retries, seconds."""
     ledger = Ledger(read=9, accepted=6, merged=2, truncated=4, left_out=5, requests=7, retries=8)
+    ledger.throttled = 2.5
     for position, reason in [(2, "a"), (5, "b"), (3, "b")]:
         ledger.reject(position, reason)
     line = ledger.line(1.23456)
@@ -31,7 +32,7 @@ def test_closing_line_gives_all_counts() -> None:
     counts = {name: counts[name] for name in counts if not name.startswith("rejected")}
     assert counts == {
         **{"read": 9, "accepted": 6, "merged": 2, "truncated": 4, "left_out": 5},
-        **{"requests": 7, "retries": 8, "seconds": 1.235},
+        **{"requests": 7, "retries": 8, "throttled_seconds": 2.5, "seconds": 1.235},
     }
 
 

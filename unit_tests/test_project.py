@@ -14,18 +14,23 @@ LAYERS = [
     "errors",
     "values",
     "columns",
+    "quotas",
     "config",
     "catalog",
     "apis",
     "messages",
     "batches",
+    "backlog",
     "checkpoints",
     "ledger",
     "replies",
     "pacing",
     "client",
     "settlement",
+    "inbox",
+    "sender",
     "delivery",
+    "throttling",
     "connection_check",
     "sync",
     "stdout",
@@ -33,7 +38,10 @@ LAYERS = [
     "__init__",
     "run",
 ]
-PURE = {"values", "columns", "apis", "messages", "batches", "checkpoints", "ledger", "replies"}
+PURE = {
+    *("values", "columns", "apis", "messages", "batches", "checkpoints", "ledger", "replies"),
+    *("quotas", "backlog", "throttling"),
+}
 OUTSIDE = {"socket", "threading", "queue", "requests", "time", "os", "sys"}
 
 

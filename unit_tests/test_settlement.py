@@ -27,7 +27,7 @@ class Service:
         self.requests = 0
         self.items: list[Any] = []
 
-    def __call__(self, body: bytes) -> Settled:
+    def __call__(self, part: Batch, body: bytes) -> Settled:
         self.requests += 1
         if len(body) > self._limit:
             return TooLarge()
@@ -157,7 +157,7 @@ def test_too_large_splits_too(sizes: list[int]) -> None:
 def test_failure_to_settle_is_not_swallowed() -> None:
     """What the sender raises ends the settlement: nothing counts as settled."""
 
-    def unavailable(body: bytes) -> Settled:
+    def unavailable(part: Batch, body: bytes) -> Settled:
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
