@@ -7,7 +7,7 @@ quota, they are parked, and those of others that came later go first.
 from collections import deque
 from dataclasses import dataclass
 
-from destination_heap_analytics.batches import Batch, OpenBatch
+from destination_heap_analytics.batches import MAX_ITEMS, Batch, OpenBatch
 from destination_heap_analytics.quotas import Window
 
 
@@ -44,21 +44,29 @@ class Backlog:
         items = zip(batch.positions, batch.identities, batch.bodies, strict=True)
         self._fresh.extend(_Item(handed, *item) for item in items)
 
-    def pick(self, now: float) -> Batch | None:
-        """The next request within the quota of each identity; None if there is none now."""
+    def pick(self, now: float, most: int = MAX_ITEMS) -> Batch:
+        """The next request of at most `most` items, within the quota of each identity.
+
+        Empty if nothing may go now.
+        """
         request, self._picked = OpenBatch(), []
         room = _Room(self._identities, now)
         for parked in self._parked.values():
-            while parked and room[parked[0].identity] > 0 and request.takes(parked[0].body):
+            while (
+                parked
+                and len(request) < most
+                and room[parked[0].identity] > 0
+                and request.takes(parked[0].body)
+            ):
                 self._pick(parked.popleft(), request, room)
         self._parked = {identity: parked for identity, parked in self._parked.items() if parked}
-        while self._fresh and request.takes(self._fresh[0].body):
+        while self._fresh and len(request) < most and request.takes(self._fresh[0].body):
             item = self._fresh.popleft()
             if item.identity in self._parked or room[item.identity] <= 0:
                 self._parked.setdefault(item.identity, deque()).append(item)
             else:
                 self._pick(item, request, room)
-        return request.close() if request else None
+        return request.close()
 
     def put_back(self, count: int) -> None:
         """The last `count` items of the last pick are not sent now; they keep their places."""

@@ -55,8 +55,8 @@ class AppQuota:
             try:
                 while not self._stopped:
                     now = self._clock()
-                    wait = None
-                    if self._turns[0] is turn:
+                    wait, is_next = None, self._turns[0] is turn
+                    if is_next:
                         wait = self._window.opens_in({_APP: least}, now)
                         if wait == 0:
                             granted = min(most, self._window.room(_APP, now))
@@ -66,12 +66,18 @@ class AppQuota:
                             said = True
                             waits(wait)
                     self._changed.wait(wait)
-                    if self._turns[0] is turn:
+                    if is_next:
                         self.throttled += self._clock() - now
                 raise InterruptedSyncError("the sync was stopped while it waited for Heap's quota")
             finally:
                 self._turns.remove(turn)
                 self._changed.notify_all()
+
+    def give_back(self, count: int) -> None:
+        """A try that entered has `count` events less than it asked for."""
+        with self._changed:
+            self._window.begin({_APP: -count})
+            self._changed.notify_all()
 
     def leave(self, count: int) -> None:
         """A try that entered with `count` events has ended."""
@@ -135,11 +141,15 @@ class Limited:
     def next_request(self) -> Batch | None:
         """The next request, when it may start; None at the end."""
         while self._collect(self._backlog.opens_in(self._clock())):
-            if request := self._backlog.pick(self._clock()):
-                granted = self._enter(len(request), self._app.scraps(len(request)))
-                self._backlog.put_back(len(request) - granted)
+            ready = len(self._backlog.pick(self._clock()))
+            self._backlog.put_back(ready)
+            if ready:
+                granted = self._enter(ready, self._app.scraps(ready))
+                # Made only now: while it waited, an identity may have got room again.
+                request = self._backlog.pick(self._clock(), granted)
+                self._app.give_back(granted - len(request))
                 self._entered = True
-                return request.cut(granted)[0]
+                return request
         return None
 
     def settled(self) -> int:

@@ -39,6 +39,9 @@ PATIENCE = 60.0
 #: A shell that sets the first hides a missing flush; the second makes every start slow.
 _HIDING = {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
 
+#: Retries that cost a test no time.
+IN_A_HURRY = Surroundings(retry_policy=RetryPolicy(first=0.01, longest=0.05))
+
 Json = dict[str, Any]
 
 
@@ -151,16 +154,25 @@ class Outcome:
     @property
     def error(self) -> Json:
         """The one TRACE ERROR; the exit code has to say the same."""
-        (trace,) = self.of_type("TRACE")
-        assert trace["trace"]["type"] == "ERROR"
+        (error,) = self._errors
         assert self.code not in {0, None}
-        error: Json = trace["trace"]["error"]
         return error
+
+    @property
+    def _errors(self) -> list[Json]:
+        traces = [message["trace"] for message in self.of_type("TRACE")]
+        return [trace["error"] for trace in traces if trace["type"] == "ERROR"]
+
+    @property
+    def stream_statuses(self) -> list[Json]:
+        """What was said of the stream while it loaded."""
+        traces = [message["trace"] for message in self.of_type("TRACE")]
+        return [trace["stream_status"] for trace in traces if trace["type"] == "STREAM_STATUS"]
 
     def succeeded(self) -> Outcome:
         """Itself, after a look at exit code, traces, stderr and the sum of the ledger."""
         assert self.code == 0, self.stdout[-3000:] + self.stderr[-3000:]
-        assert not self.of_type("TRACE")
+        assert not self._errors
         assert self.stderr == b""
         ledger = self.ledger
         assert ledger["read"] == ledger["accepted"] + ledger["rejected"]
@@ -357,21 +369,21 @@ class Connector:
         config: object,
         lines: Iterable[bytes],
         catalog: object = None,
-        policy: RetryPolicy | None = None,
+        surroundings: Surroundings = IN_A_HURRY,
     ) -> Outcome:
-        """The same in this process; `policy` makes retries quick."""
-        return self.run_here(*self._write(config, catalog), stdin=b"".join(lines), policy=policy)
+        """The same in this process."""
+        command = self._write(config, catalog)
+        return self.run_here(*command, stdin=b"".join(lines), surroundings=surroundings)
 
     def run_here(
-        self, *args: str, stdin: bytes = b"", policy: RetryPolicy | None = None
+        self, *args: str, stdin: bytes = b"", surroundings: Surroundings = IN_A_HURRY
     ) -> Outcome:
         """Any command in this process."""
-        quick = policy or RetryPolicy(first=0.01, longest=0.05)
         stdout = io.BytesIO()
         began, code = time.monotonic(), 0
         with _redirected(stdin, stdout):
             try:
-                DestinationHeapAnalytics(Surroundings(retry_policy=quick)).run(list(args))
+                DestinationHeapAnalytics(surroundings).run(list(args))
             except SystemExit as end:
                 code = int(end.code or 0)
         return Outcome(code, stdout.getvalue(), seconds=time.monotonic() - began)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from destination_heap_analytics.pacing import RetryPolicy
+from destination_heap_analytics.sync import Surroundings
 from heap_sandbox import Sandbox, SandboxOptions, running
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def test_heap_does_not_come_back(connector: Connector, serve: Serve, trouble: st
 
     lines = [connector.record(connector.event(n)) for n in range(5_000)]
     lines = [line for n in range(5_000) for line in (lines[n], connector.state(n + 1))]
-    policy = RetryPolicy(first=0.05, give_up_after=1)
+    soon = Surroundings(retry_policy=RetryPolicy(first=0.05, give_up_after=1))
     if trouble == "503":
         config = connector.config(serve(script), max_retry_seconds=1, requests_in_flight=1)
         outcome = connector.write(config, lines)
@@ -101,12 +102,12 @@ def test_heap_does_not_come_back(connector: Connector, serve: Serve, trouble: st
         with socket.socket() as bound:  # bound and not listening: nobody else can take it
             bound.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{bound.getsockname()[1]}"
-            outcome = connector.write_here(connector.config(url), lines, policy=policy)
+            outcome = connector.write_here(connector.config(url), lines, surroundings=soon)
         assert outcome.states == []
     else:
         options = SandboxOptions(fail_rate=1, fail_kinds=("hang",), hang_seconds=3)
         with running(options) as heap:
-            outcome = connector.write_here(connector.config(heap.url), lines, policy=policy)
+            outcome = connector.write_here(connector.config(heap.url), lines, surroundings=soon)
         assert outcome.states == []
     assert outcome.error["failure_type"] == "transient_error"
     assert "1 s" in outcome.error["message"]
