@@ -19,7 +19,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final, NamedTuple, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import orjson
 
@@ -55,11 +55,8 @@ from destination_heap_analytics.values import (
 Now = Callable[[], datetime]
 
 
-class Payload(NamedTuple):
-    """One item of a bulk request: whom it is about, and its JSON."""
-
-    identity: str
-    body: bytes
+#: One item of a bulk request: the identity it is about, and its JSON.
+Payload = tuple[str, bytes]
 
 
 class Api(Protocol):
@@ -140,7 +137,7 @@ class Track:
         # A time that is not the record's own would give every run another key.
         keyed = dump({**mapped, "timestamp": {"emitted_at": emitted_at}}) if defaulted else body
         key = idempotency_key(row or keyed)
-        return Payload(identity, b'%b,"idempotency_key":"%b"}' % (body[:-1], key.encode()))
+        return identity, b'%b,"idempotency_key":"%b"}' % (body[:-1], key.encode())
 
     def _primary_key(self, record: Record) -> bytes | Rejected | None:
         """Stream and primary key; None where the mode has none or the record lacks a part."""
@@ -187,7 +184,7 @@ class _AddProperties:
             return identity
         properties = self._mapper.properties(record, self.adjustments)
         self._rename_reserved(properties)
-        return Payload(identity, dump({self._field: identity, "properties": properties}))
+        return identity, dump({self._field: identity, "properties": properties}, option=None)
 
     def _rename_reserved(self, properties: dict[str, Scalar]) -> None:
         """Accounts have no reserved names that Heap publishes."""
@@ -266,9 +263,9 @@ def idempotency_key(identifying: bytes) -> str:
     return hashlib.blake2b(identifying, digest_size=16).hexdigest()
 
 
-def dump(value: Any) -> bytes:
-    """JSON with sorted keys, so that equal values give equal bytes."""
+def dump(value: Any, option: int | None = orjson.OPT_SORT_KEYS) -> bytes:
+    """JSON; with sorted keys, equal values give equal bytes."""
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(value, option=option)
     except orjson.JSONEncodeError:
-        return orjson.dumps(repaired(value), option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(repaired(value), option=option)

@@ -87,30 +87,25 @@ class OpenBatch:
     """A batch that still takes items."""
 
     size: int = 0
-    positions: list[int] = field(default_factory=list)
-    identities: list[str] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
+    _items: list[tuple[int, str, bytes]] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.positions)
+        return len(self._items)
 
     def takes(self, body: bytes) -> bool:
         """Whether one more item stays within both limits; an empty batch takes any."""
-        count = len(self.positions)
+        count = len(self._items)
         return not count or (count < MAX_ITEMS and self.size + len(body) + count < MAX_BYTES)
 
     def add(self, position: int, identity: str, body: bytes) -> None:
         """Appends an item."""
-        self.positions.append(position)
-        self.identities.append(identity)
-        self.bodies.append(body)
+        self._items.append((position, identity, body))
         self.size += len(body)
 
     def close(self) -> Batch:
         """What was added, frozen; this batch is empty again."""
-        batch = Batch(tuple(self.positions), tuple(self.identities), tuple(self.bodies))
-        self.size, self.positions, self.identities, self.bodies = 0, [], [], []
-        return batch
+        items, self.size, self._items = self._items, 0, []
+        return Batch(*zip(*items, strict=True)) if items else Batch((), (), ())
 
 
 def envelope(app_id: str, list_name: str) -> tuple[bytes, bytes]:

@@ -19,13 +19,21 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from destination_heap_analytics.values import MISSING, Adjustments, Scalar, add_property
+from destination_heap_analytics.values import (
+    MISSING,
+    PROPERTY_LENGTH_LIMIT,
+    Adjustments,
+    Scalar,
+    add_property,
+)
 
 Record = Mapping[str, Any]
 Schema = Mapping[str, Any]
 #: Returns the value of one column in a record, or MISSING.
 Lookup = Callable[[Record], Any]
 
+#: Names of properties that are remembered to fit Heap.
+_MOST_NAMES: Final = 10_000
 _CONTAINERS: Final = {"object", "array"}
 
 
@@ -236,21 +244,40 @@ class PropertyMapper:
         #: Column by its name in Heap.
         self._never_seen = {column.name: column.path for column in selection.columns}
         self._last_record: Record = {}
+        self._fitting_names: set[str] = set()
 
     def properties(self, record: Record, adjustments: Adjustments) -> dict[str, Scalar]:
         """`{name: value}` as Heap stores it; a column missing in this record is left out."""
-        properties: dict[str, Scalar] = {}
-        if self._everything:
-            for name, value in record.items():
-                add_property(properties, name, value, adjustments)
+        properties = self._all_properties(record, adjustments) if self._everything else {}
         for name, look_up in self._lookups:
             value = look_up(record)
             if value is not MISSING:
                 add_property(properties, name, value, adjustments)
-                if name in self._never_seen:
-                    del self._never_seen[name]
+                if self._never_seen:
+                    self._never_seen.pop(name, None)
         if self._never_seen:
             self._last_record = record
+        return properties
+
+    def _all_properties(self, record: Record, adjustments: Adjustments) -> dict[str, Scalar]:
+        """All leaves of a record, as `add_property` gives them one by one."""
+        # Most stay as they are: all are copied, and only the others taken up again.
+        properties = dict(record)
+        others = [
+            name
+            for name, value in record.items()
+            if (type(value) is not str or len(value) >= PROPERTY_LENGTH_LIMIT)
+            and type(value) is not int
+            and type(value) is not bool
+        ]
+        if names := record.keys() - self._fitting_names:
+            others = list(record)
+            if len(self._fitting_names) < _MOST_NAMES:
+                self._fitting_names |= {n for n in names if 0 < len(n) < PROPERTY_LENGTH_LIMIT}
+        for name in others:
+            del properties[name]
+        for name in others:
+            add_property(properties, name, record[name], adjustments)
         return properties
 
     def never_seen(self) -> list[tuple[str, list[str]]]:

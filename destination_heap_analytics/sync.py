@@ -137,9 +137,9 @@ class Sync(Generic[Item]):
                 case Arrived(items):
                     for item in items:
                         self._take(item)
-                        while not self._has_room():
-                            self._note(self._inbox.next_but_input())
-                            yield from self._leaving()
+                    while not self._has_room():
+                        self._note(self._inbox.next_but_input())
+                        yield from self._leaving()
                 case None:
                     pass
                 case report:
@@ -164,7 +164,7 @@ class Sync(Generic[Item]):
 
     def _take(self, item: Item) -> None:
         message = self.read(item)
-        if isinstance(message, RecordMessage):
+        if type(message) is dict:
             self.ledger.read += 1
             self._take_record(item, message)
         elif isinstance(message, StateMessage):
@@ -175,18 +175,18 @@ class Sync(Generic[Item]):
 
     def _take_record(self, item: Item, record: RecordMessage) -> None:
         position = self.ledger.read
-        if record.stream != self.stream.name:
+        if record.get("stream") != self.stream.name:
             self._reject(position, "of_another_stream")
             return
-        payload = self._api.payload(record.data, record.emitted_at)
+        payload = self._api.payload(record["data"], record.get("emitted_at"))
         if payload is INEXACT and isinstance(item, bytes):
             exact = read_exactly(item)
             assert isinstance(exact, dict)  # noqa: S101  # it was a record before
-            payload = self._api.payload(exact["record"]["data"], record.emitted_at)
+            payload = self._api.payload(exact["record"]["data"], record.get("emitted_at"))
         if isinstance(payload, Rejected):
             self._reject(position, payload.reason)
         else:
-            self._delivery.add(position, payload.identity, payload.body)
+            self._delivery.add(position, *payload)
 
     def _reject(self, position: int, reason: str) -> None:
         self.ledger.reject(position, reason)

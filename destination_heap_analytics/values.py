@@ -8,7 +8,7 @@ here, as Heap's own retired clients did.
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -71,6 +71,14 @@ class Adjustments:
 
 def person_identity(value: object) -> str | Rejected:
     """An identity of one person: 1 to 255 characters and none of the words of `NOBODY`."""
+    # Most are ASCII and longer than those words, the space around them aside.
+    if (
+        type(value) is str
+        and len(value.strip()) > _LONGEST_NOBODY
+        and len(value) <= IDENTITY_MAX_LENGTH
+        and value.isascii()
+    ):
+        return value
     text = _identifier(value, "identity", IDENTITY_MAX_LENGTH)
     if type(text) is str and len(text) < IDENTITY_MAX_LENGTH:
         bare = text.strip()
@@ -216,7 +224,7 @@ Scalar = str | int | float | bool
 
 
 def add_property(
-    properties: dict[str, Scalar], name: str, value: object, adjustments: Adjustments
+    properties: dict[str, Scalar], name: str, value: Any, adjustments: Adjustments
 ) -> None:
     """Adds what Heap shall store of `value` under `name`; containers give one property a leaf.
 
@@ -224,57 +232,48 @@ def add_property(
     two paths spell the same name, the shallower one wins.
     """
     kind = type(value)
-    if kind is str and len(value) < PROPERTY_LENGTH_LIMIT > len(name) > 0:  # type: ignore[arg-type]  # kind says it is text
-        properties[name] = value  # type: ignore[assignment]  # most values are short texts
-    elif kind is dict or (kind is list and _has_containers(value)):  # type: ignore[arg-type]  # kind says it is a list
+    if kind is dict or (kind is list and _has_containers(value)):
         _add_leaves(properties, name, value, adjustments)
-    else:
+    elif value is not None:
         _add_leaf(properties, name, value, adjustments)
 
 
 def _add_leaves(
-    properties: dict[str, Scalar], prefix: str, container: Any, adjustments: Adjustments
+    properties: dict[str, Scalar], name: str, outermost: Any, adjustments: Adjustments
 ) -> None:
-    # A stack of its own: JSON may be nested deeper than Python calls may be.
-    open_containers = [(prefix, _members(container))]
-    while open_containers:
-        prefix, members = open_containers[-1]
-        for key, value in members:
+    # A list that grows while it is walked: JSON may be nested deeper than Python calls may be,
+    # and what is shallower comes first.
+    containers = [(name, outermost)]
+    for prefix, container in containers:
+        for key, value in container.items() if type(container) is dict else enumerate(container):
             name = f"{prefix}.{key}"
             kind = type(value)
             if kind is dict or (kind is list and _has_containers(value)):
                 if len(name) < PROPERTY_LENGTH_LIMIT:
-                    open_containers.append((name, _members(value)))
-                    break
-                adjustments.left_out += 1
-            elif name not in properties:
+                    containers.append((name, value))
+                else:
+                    adjustments.left_out += 1
+            elif value is not None and name not in properties:
                 _add_leaf(properties, name, value, adjustments)
-        else:
-            open_containers.pop()
-
-
-def _members(container: Any) -> Iterator[tuple[object, Any]]:
-    return iter(container.items() if type(container) is dict else enumerate(container))
 
 
 def _add_leaf(
     properties: dict[str, Scalar], name: str, value: Any, adjustments: Adjustments
 ) -> None:
-    if value is None:
-        return
-    kind = type(value)
-    if kind is float and not math.isfinite(value):
-        adjustments.left_out += 1
-        return
-    if not name or len(name) >= PROPERTY_LENGTH_LIMIT:
+    if not 0 < len(name) < PROPERTY_LENGTH_LIMIT:
         # A nameless property is not documented; left out, as the over-long one.
         adjustments.left_out += 1
         return
+    kind = type(value)
     if kind is list:
         value, left_out = _joined(value)
         adjustments.left_out += left_out
-    elif kind is not str and kind is not int and kind is not bool and kind is not float:
-        value = str(value)  # No JSON type: only a caller in the same process can hand it in.
+    elif kind is float:
+        if not math.isfinite(value):
+            adjustments.left_out += 1
+            return
+    elif kind is not str and kind is not int and kind is not bool:
+        value = str(value)  # no JSON: only a caller in the same process has such
     if type(value) is str and len(value) >= PROPERTY_LENGTH_LIMIT:
         value = value[: PROPERTY_LENGTH_LIMIT - 1]
         adjustments.truncated += 1
@@ -282,7 +281,10 @@ def _add_leaf(
 
 
 def _has_containers(values: list[object]) -> bool:
-    return any(type(value) is dict or type(value) is list for value in values)
+    for value in values:  # noqa: SIM110  # any() would make a generator for each array
+        if type(value) is dict or type(value) is list:
+            return True
+    return False
 
 
 def _joined(values: list[object]) -> tuple[str, int]:

@@ -14,7 +14,7 @@ from destination_heap_analytics.columns import (
     nearest,
     parse_property_columns,
 )
-from destination_heap_analytics.values import MISSING, Adjustments, Scalar
+from destination_heap_analytics.values import MISSING, Adjustments, Scalar, add_property
 
 LAW = settings(derandomize=True, max_examples=100, deadline=None)
 
@@ -231,3 +231,28 @@ def test_leaf_names_are_columns(record: dict[str, Any]) -> None:
 def test_looking_up_never_raises(record: dict[str, Any], path: str) -> None:
     """Any path in any record gives a value or MISSING."""
     compile_lookup(path, None)(record)
+
+
+LONG = st.integers(1_022, 1_025).map("x".__mul__)
+
+
+@given(
+    st.dictionaries(
+        st.text("ab.", max_size=3) | LONG,
+        VALUES | LONG | st.sampled_from([0.5, float("nan"), float("inf"), 1 << 70]),
+        max_size=8,
+    )
+)
+@LAW
+def test_all_at_once_is_as_one_by_one(record: dict[str, Any]) -> None:
+    """`*` copies what stays as it is; the outcome is that of taking each column by itself."""
+    mapper = PropertyMapper(PropertySelection(True, ()), None)
+    expected: dict[str, Scalar] = {}
+    counted = Adjustments()
+    plain = {name: value for name, value in record.items() if not isinstance(value, dict | list)}
+    for name, value in {**plain, **record}.items():
+        add_property(expected, name, value, counted)
+    for _ in range(2):  # at first its names are new, then known
+        adjustments = Adjustments()
+        assert mapper.properties(record, adjustments) == expected
+        assert adjustments == counted

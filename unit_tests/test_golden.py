@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from destination_heap_analytics.apis import Payload, make_api
+from destination_heap_analytics.apis import make_api
 from destination_heap_analytics.catalog import Stream, column_faults
 from destination_heap_analytics.config import parse_config
 
@@ -31,8 +31,8 @@ def _payload(example: dict[str, Any], schema: dict[str, Any] | None) -> dict[str
     stream = Stream("users", schema=schema)
     assert column_faults(config.api, stream) == []
     payload = make_api(config.api, stream).payload(example["record"], 1_666_325_394_622)
-    assert isinstance(payload, Payload)
-    body: dict[str, Any] = json.loads(payload.body)
+    assert isinstance(payload, tuple)
+    body: dict[str, Any] = json.loads(payload[1])
     return body
 
 

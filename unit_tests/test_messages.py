@@ -26,20 +26,20 @@ def _record(data: bytes) -> RecordMessage:
         b'{"type":"RECORD","record":{"stream":"users","namespace":"app","emitted_at":5,"data":%b}}'
         % data
     )
-    assert isinstance(message, RecordMessage), message
+    assert isinstance(message, dict), message
     return message
 
 
 def test_record() -> None:
     """A record comes with its stream, namespace, data and time."""
     message = _record(b'{"a":1}')
-    assert (message.stream, message.namespace) == ("users", "app")
-    assert (message.data, message.emitted_at) == ({"a": 1}, 5)
+    assert (message["stream"], message["namespace"]) == ("users", "app")
+    assert (message["data"], message["emitted_at"]) == ({"a": 1}, 5)
 
 
 def test_not_quite_json_inside_a_record_is_read() -> None:
     """`NaN`, infinities and lone surrogates do not cost the record."""
-    data = _record(b'{"n":NaN,"i":Infinity,"m":-Infinity,"s":"\\ud800","ok":"x"}').data
+    data = _record(b'{"n":NaN,"i":Infinity,"m":-Infinity,"s":"\\ud800","ok":"x"}')["data"]
     assert math.isnan(data["n"])
     assert (data["i"], data["m"]) == (math.inf, -math.inf)
     assert (data["s"], data["ok"]) == ("\ud800", "x")
@@ -47,13 +47,13 @@ def test_not_quite_json_inside_a_record_is_read() -> None:
 
 def test_surrogate_bytes_inside_a_record_are_read() -> None:
     """Some writers put the half itself into the bytes."""
-    assert _record(b'{"s":"\xed\xa0\x80","ok":1}').data["ok"] == 1
+    assert _record(b'{"s":"\xed\xa0\x80","ok":1}')["data"]["ok"] == 1
 
 
 @pytest.mark.parametrize("text", ["1e400", "-1e400", "1" + "0" * 400])
 def test_number_beyond_a_double_does_not_cost_the_record(text: str) -> None:
     """A number that no double holds is one bad value, not a bad line."""
-    assert _record(b'{"n":%b,"ok":1}' % text.encode()).data["ok"] == 1
+    assert _record(b'{"n":%b,"ok":1}' % text.encode())["data"]["ok"] == 1
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_every_kind_of_state_is_echoed(state: dict[str, Any]) -> None:
 @LAW
 def test_reading_never_raises(line: bytes) -> None:
     """Any bytes give a message of one of the four kinds."""
-    assert isinstance(read_line(line), RecordMessage | StateMessage | Unreadable | PassedOver)
+    assert isinstance(read_line(line), dict | StateMessage | Unreadable | PassedOver)
 
 
 @given(st.lists(st.binary(max_size=8).filter(lambda b: b"\n" not in b)), st.data())

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from destination_heap_analytics.messages import RecordMessage, classify, read_exactly, read_line
+from destination_heap_analytics.messages import classify, read_exactly, read_line
 from destination_heap_analytics.values import (
     INEXACT,
     MISSING,
@@ -215,17 +215,17 @@ def test_identifying_number_keeps_all_digits(number: int, form: str) -> None:
     if form == "{}.0" and abs(number) >= 2**53:
         return  # A fraction says double: JSON promises no more digits than that.
     message = read_line(line)
-    assert isinstance(message, RecordMessage)
+    assert isinstance(message, dict)
 
     def identity(data: dict[str, Any]) -> str | Rejected:
         value = data["id"]
         return person_identity(value[0] if isinstance(value, list) else value)
 
-    result = identity(message.data)
+    result = identity(message["data"])
     if result is INEXACT:
         again = classify(read_exactly(line))
-        assert isinstance(again, RecordMessage)
-        result = identity(again.data)
+        assert isinstance(again, dict)
+        result = identity(again["data"])
     assert result == str(number)
 
 
@@ -395,3 +395,9 @@ def test_no_value_raises(value: object) -> None:
         result = read(value)
         assert isinstance(result, str | Rejected)
     _sent(value)
+
+
+@pytest.mark.parametrize("value", [{"b": {"c": 1}, "b.c": 2}, {"b.c": 2, "b": {"c": 1}}])
+def test_of_two_paths_with_one_name_the_shallower_wins(value: object) -> None:
+    """Whichever comes first in the record."""
+    assert _sent(value, "a")[0] == {"a.b.c": 2}
