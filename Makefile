@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 CACHE := .cache
 LOCK := requirements.lock
 REAL_SOURCE := integration_tests/real_source
+ARGS ?=
 
 # Environments that a shell may have set, and that would make starts slow or hide a missing flush.
 unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONUNBUFFERED
 
-.PHONY: help demo test lint unit-tests integration-tests real-source-environments sandbox lock clean
+.PHONY: help demo test lint unit-tests integration-tests real-source-environments bench sandbox lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is to make
@@ -34,6 +35,9 @@ integration-tests: $(VENV)/.tests real-source-environments ## The connector as a
 	$(BIN)/python -m pytest -n 2 --dist loadgroup integration_tests
 
 real-source-environments: $(CACHE)/pyairbyte/.made $(CACHE)/source-faker/.made ## PyAirbyte and source-faker, apart from each other
+
+bench: $(VENV)/.demo ## What the connector costs, in one table; a part of it: make bench ARGS="--parts start"
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 sandbox: $(VENV)/.demo ## A local Heap on http://127.0.0.1:8087, until Ctrl-C
 	$(BIN)/python -m heap_sandbox --port 8087

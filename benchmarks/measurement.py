@@ -1,0 +1,150 @@
+"""One run of one case: a process, and what it took."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.cases import Case
+from benchmarks.inputs import Input
+
+ROOT: Final = Path(__file__).parents[1]
+#: A shell that sets these makes every start slow, or every line a write of its own.
+_SLOWING: Final = {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What one run took.
+
+    `load_seconds` is the program's own clock, from the first byte read to the last row settled,
+    so without the start of Python and the CDK (which `spec` shows by itself). CPU and peak memory
+    (resident, in units of 1,000,000 bytes) are the whole process's, as the kernel counts them.
+    """
+
+    rows: int
+    load_seconds: float
+    wall_seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    requests: int | None = None
+    service_cpu_seconds: float | None = None
+
+    @property
+    def rows_per_second(self) -> float:
+        """Rows a second of loading."""
+        return self.rows / self.load_seconds if self.rows else 0.0
+
+
+def resized(case: Case, scale: float, at_most: int | None) -> Case:
+    """The case with its records and rows times `scale`, then `at_most` so many."""
+
+    def size(full: int) -> int:
+        return max(1, min(round(full * scale), at_most or full))
+
+    return replace(
+        case,
+        input=case.input and Input(case.input.kind, size(case.input.records)),
+        rows=case.rows and size(case.rows),
+    )
+
+
+def configuration(api: dict[str, Any], base_url: str) -> dict[str, Any]:
+    """The connector's, with the quotas lifted: they are Heap's, and not what is measured."""
+    quotas = {"events_per_minute": 0, "events_per_identity_per_minute": 0}
+    return {"app_id": "11", "base_url": base_url, "api": api, **quotas}
+
+
+def measure(case: Case, directory: Path) -> Measurement:
+    """Runs the case once; raises RuntimeError if its program fails or lost a row."""
+    if case.answers_after is None:
+        return _run(case, "", directory)
+    with _Service.running(case.answers_after) as service:
+        measurement = _run(case, f"http://127.0.0.1:{service.port}", directory)
+    return replace(measurement, requests=service.requests, service_cpu_seconds=service.cpu_seconds)
+
+
+def _run(case: Case, base_url: str, directory: Path) -> Measurement:
+    stdin = case.input.path(directory) if case.input else Path(os.devnull)
+    config, catalog = directory / "config.json", directory / "catalog.json"
+    if case.api and case.input:
+        config.write_text(json.dumps(configuration(case.api, base_url)))
+        catalog.write_text(json.dumps(case.input.catalog()))
+    fill = {"base_url": base_url, "config": config, "catalog": catalog, "records": case.rows}
+    command = [sys.executable, *(part.format(**fill) for part in case.command)]
+    # A file, not a pipe: nobody has to write into it while the process runs.
+    output = directory / "output.jsonl"
+    began = time.perf_counter()
+    with stdin.open("rb") as source, output.open("wb") as target:
+        process = subprocess.Popen(
+            command, stdin=source, stdout=target, cwd=ROOT, env=_environment()
+        )
+        # wait4, because it tells of this one process. What it says of memory is at least what
+        # the parent had when it started it, so this module imports little.
+        _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    told = output.read_text(encoding="utf-8")
+    if process.returncode:
+        raise RuntimeError(f"{case.name} ended with {process.returncode}: {told[-2000:]}")
+    expected = case.rows or (case.input.records if case.input else 0)
+    rows, seconds = _rows_and_seconds(told) if expected else (0, wall)
+    if rows != expected:
+        raise RuntimeError(f"{case.name}: {rows} of {expected} rows")
+    return Measurement(
+        rows=rows,
+        load_seconds=seconds,
+        wall_seconds=wall,
+        cpu_seconds=usage.ru_utime + usage.ru_stime,
+        peak_mb=usage.ru_maxrss * 1024 / 1e6,
+    )
+
+
+def _rows_and_seconds(told: str) -> tuple[int, float]:
+    """From the last line: the connector's ledger, or `{"rows": n, "seconds": s}`."""
+    last = json.loads(told.splitlines()[-1])
+    if "log" in last:
+        ledger = json.loads(last["log"]["message"].removeprefix("Ledger: "))
+        return int(ledger["accepted"]), float(ledger["seconds"])
+    return int(last["rows"]), float(last["seconds"])
+
+
+def _environment() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if key not in _SLOWING}
+
+
+@dataclass(slots=True)
+class _Service:
+    port: int
+    requests: int = 0
+    cpu_seconds: float = 0.0
+
+    @classmethod
+    @contextmanager
+    def running(cls, answers_after: float) -> Iterator["_Service"]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.service", str(answers_after)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=_environment(),
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        service = cls(int(process.stdout.readline()))
+        try:
+            yield service
+        finally:
+            process.stdin.close()
+            service.requests = json.loads(process.stdout.read())["requests"]
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            process.stdout.close()
+            service.cpu_seconds = usage.ru_utime + usage.ru_stime

@@ -1,0 +1,175 @@
+"""`make bench` still runs, and what it feeds the connector is what it says."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cases import CASES, Case
+from benchmarks.inputs import Input
+from benchmarks.machine import Watch, share
+from benchmarks.measurement import Measurement, configuration, resized
+from benchmarks.report import results, table
+from destination_heap_analytics.catalog import Stream, column_faults, parse_catalog
+from destination_heap_analytics.config import parse_config
+from destination_heap_analytics.messages import RecordMessage, StateMessage, read_line
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_a_run(tmp_path: Path) -> None:
+    """The connector, the pattern it replaces and both readers, on few records."""
+    names = ["users", "accounts", "post", "cdk", "orjson"]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "benchmarks", "--runs", "1", "--rows", "3000"),
+            *("--scale", "0.01", "--cases", *names),
+            *("--directory", str(tmp_path), "--results", str(tmp_path / "results.json")),
+        ],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "\nFewer records than the goals are set for.\n" in done.stdout
+    table = [line for line in done.stdout.splitlines() if line.startswith("|")]
+    assert len({len(line) for line in table}) == 1
+    # The users are held against two goals.
+    assert len(table) == 2 + len(names) + 1
+    written = json.loads((tmp_path / "results.json").read_text())
+    medians = {name: case["median"] for name, case in written["cases"].items()}
+    rows = dict.fromkeys(names, 3_000) | {"post": 20}
+    assert {name: figures["rows"] for name, figures in medians.items()} == rows
+    # 3,000 records by four lanes; the slow way asks once a row, and readers never.
+    assert 3 <= medians["users"]["requests"] <= 8
+    assert 3 <= medians["accounts"]["requests"] <= 8
+    assert medians["post"]["requests"] == 20
+    assert "requests" not in medians["cdk"]
+    for figures in medians.values():
+        assert figures["cpu_seconds"] > 0
+        assert figures["peak_mb"] > 10
+    told = [(ratio["case"], ratio["over"]) for ratio in written["ratios"]]
+    assert told == [("users", "post"), ("users", "cdk"), ("accounts", "cdk")]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/track", b"{}"),
+        ("/api/add_user_properties", b"{}"),
+        ("/api/add_account_properties", b"OK"),
+    ],
+)
+def test_the_service_answers_as_heap_does(path: str, body: bytes) -> None:
+    """Over one connection, and after the time it is told; it counts what it was sent."""
+    command = [sys.executable, "-m", "benchmarks.service", "0.05"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as service:
+        assert service.stdout is not None
+        port = int(service.stdout.readline())
+        connection = HTTPConnection("127.0.0.1", port, timeout=10)
+        for _ in range(2):
+            began = time.perf_counter()
+            connection.request("POST", path, body=b"x" * 3_000_000)
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (200, body)
+            assert time.perf_counter() - began >= 0.05
+        connection.close()
+        told, _ = service.communicate(timeout=10)
+    assert json.loads(told) == {"requests": 2, "bytes": 6_000_000}
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.api], ids=lambda case: case.name)
+def test_configurations(case: Case) -> None:
+    """Every configuration names columns that its input's schema has, and lifts the quotas."""
+    assert case.input is not None
+    assert case.api is not None
+    stream = parse_catalog(case.input.catalog())
+    assert isinstance(stream, Stream)
+    assert stream.schema is not None
+    config = parse_config(configuration(case.api, "http://127.0.0.1:1"))
+    assert (config.events_per_minute, config.events_per_identity_per_minute) == (0, 0)
+    assert column_faults(config.api, stream) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [(Input("users", 900), 550), (Input("clicks", 900), 300), (Input("contacts", 900), 4_000)],
+    ids=["users", "clicks", "contacts"],
+)
+def test_inputs(kind: Input, size: int, tmp_path: Path) -> None:
+    """Records of the size that the table says, a state behind them, the same on every run."""
+    lines = kind.path(tmp_path).read_bytes().splitlines(keepends=True)
+    assert lines == list(kind.lines())
+    messages = [read_line(line) for line in lines]
+    assert sum(isinstance(message, RecordMessage) for message in messages) == kind.records
+    assert isinstance(messages[-1], StateMessage)
+    assert abs(sum(map(len, lines[:-1])) / kind.records - size) < size * 0.05
+
+
+def test_sizes() -> None:
+    """`--scale` keeps the inputs' proportion, `--rows` cuts them."""
+    cases = {case.name: case for case in CASES}
+    assert resized(cases["clicks"], 0.01, None).input == Input("clicks", 10_000)
+    assert resized(cases["few-clicks"], 0.01, None).input == Input("clicks", 1_000)
+    assert resized(cases["clicks"], 1.0, 500).input == Input("clicks", 500)
+    assert resized(cases["post"], 1.0, 5_000).rows == cases["post"].rows
+    assert resized(cases["spec"], 0.01, 500) == cases["spec"]
+
+
+def test_medians_and_ratios() -> None:
+    """Figures are medians of three turns, ratios medians of the turns' own, told with the goal."""
+
+    def measured(load_seconds: float) -> Measurement:
+        return Measurement(100, load_seconds, 9.0, 1.0, 80.0)
+
+    runs = {
+        "users": [measured(seconds) for seconds in (1.0, 50.0, 2.0)],
+        "cdk": [measured(seconds) for seconds in (0.5, 0.5, 0.5)],
+        "post": [measured(seconds) for seconds in (300.0, 200.0, 100.0)],
+    }
+    assert results(runs)["cases"]["users"]["median"]["rows_per_second"] == 50.0
+    lines = table(runs).splitlines()[2:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert [row[:7] for row in cells] == [
+        ["add_user_properties, three properties", "100", "2.00", "50", "1.0", "80", ""],
+        [""] * 7,
+        ["one POST a row, as users have today", "100", "200.00", "0", "1.0", "80", ""],
+        ["the CDK's parse loop, reading only", "100", "0.50", "200", "1.0", "80", ""],
+    ]
+    assert [row[7:] for row in cells] == [
+        ["speed ÷ one POST a row", "50", "≥ 100", "not met"],
+        ["speed ÷ the CDK's parse loop", "0.25", "≥ 0.5", "not met"],
+        [""] * 4,
+        [""] * 4,
+    ]
+
+
+def test_other_work_is_told_from_our_own() -> None:
+    """What was busy and not ours, of all that the cores could have done."""
+    assert share(busy=15.0, own=10.0, elapsed=10.0, cores=2) == 0.25
+    # The two clocks tick apart.
+    assert share(busy=9.9, own=10.0, elapsed=10.0, cores=2) == 0.0
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="only Linux tells")
+def test_other_work_is_seen() -> None:
+    """A process that nobody has waited for counts as another's."""
+    endless = "print(flush=True)\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", endless], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        watch = Watch()
+        time.sleep(1)
+        seen = watch.others_share()
+        other.kill()
+    assert seen is not None
+    assert seen * (os.cpu_count() or 1) > 0.3
