@@ -117,7 +117,7 @@ class Track:
         event = event_name(self._event(record))
         if isinstance(event, Rejected):
             return event
-        row = self._primary_key(record)
+        row = self._primary_key(record) if self._stream.primary_key else None
         if isinstance(row, Rejected):
             return row
         when = self._timestamp(record)
@@ -137,12 +137,10 @@ class Track:
         # A time that is not the record's own would give every run another key.
         keyed = dump({**mapped, "timestamp": {"emitted_at": emitted_at}}) if defaulted else body
         key = idempotency_key(row or keyed)
-        return identity, b'%b,"idempotency_key":"%b"}' % (body[:-1], key.encode())
+        return identity, body[:-1] + b',"idempotency_key":"' + key.encode() + b'"}'
 
     def _primary_key(self, record: Record) -> bytes | Rejected | None:
-        """Stream and primary key; None where the mode has none or the record lacks a part."""
-        if not self._stream.primary_key:
-            return None
+        """Stream and primary key; None where the record lacks a part of it."""
         values = [_at(record, path) for path in self._stream.primary_key]
         if any(value is None for value in values):
             return None
@@ -203,16 +201,22 @@ class AddUserProperties(_AddProperties):
     def __init__(self, config: UserPropertiesConfig, stream: Stream) -> None:
         super().__init__(config.identity_column, person_identity, config, stream)
         self._reserved_as = f"{stream.name}_id"
+        self._may_clash = config.selection.everything or any(
+            column.name in _ID_SPELLINGS for column in config.selection.columns
+        )
         self._renamed = False
 
     def _rename_reserved(self, properties: dict[str, Scalar]) -> None:
         # Source: https://developers.heap.io/reference/add-user-properties ("id" clashes with
         # Heap's own, whatever its casing).
-        for name in _ID_SPELLINGS & properties.keys():
-            self._renamed = True
-            value = properties.pop(name)
-            if properties.setdefault(self._reserved_as, value) is not value:
-                self.adjustments.left_out += 1
+        if not self._may_clash:
+            return
+        for name in _ID_SPELLINGS:
+            if name in properties:
+                self._renamed = True
+                value = properties.pop(name)
+                if properties.setdefault(self._reserved_as, value) is not value:
+                    self.adjustments.left_out += 1
 
     def warnings(self) -> list[str]:
         renamed = (
@@ -223,7 +227,7 @@ class AddUserProperties(_AddProperties):
         return renamed + super().warnings()
 
 
-_ID_SPELLINGS: Final = {"id", "Id", "iD", "ID"}
+_ID_SPELLINGS: Final = ("id", "ID", "Id", "iD")
 
 
 class AddAccountProperties(_AddProperties):
