@@ -17,7 +17,7 @@ from benchmarks.measurement import Measurement, configuration, resized
 from benchmarks.report import results, table
 from destination_heap_analytics.catalog import Stream, column_faults, parse_catalog
 from destination_heap_analytics.config import parse_config
-from destination_heap_analytics.messages import RecordMessage, StateMessage, read_line
+from destination_heap_analytics.messages import StateMessage, read_line
 
 ROOT = Path(__file__).parents[1]
 
@@ -110,7 +110,7 @@ def test_inputs(kind: Input, size: int, tmp_path: Path) -> None:
     lines = kind.path(tmp_path).read_bytes().splitlines(keepends=True)
     assert lines == list(kind.lines())
     messages = [read_line(line) for line in lines]
-    assert sum(isinstance(message, RecordMessage) for message in messages) == kind.records
+    assert sum(isinstance(message, dict) for message in messages) == kind.records
     assert isinstance(messages[-1], StateMessage)
     assert abs(sum(map(len, lines[:-1])) / kind.records - size) < size * 0.05
 
