@@ -6,6 +6,7 @@ is known by adding, and half a batch is a slice.
 
 from dataclasses import dataclass, field
 from typing import Any, Final
+from zlib import crc32
 
 import orjson
 
@@ -106,6 +107,11 @@ class OpenBatch:
         """What was added, frozen; this batch is empty again."""
         items, self.size, self._items = self._items, 0, []
         return Batch(*zip(*items, strict=True)) if items else Batch((), (), ())
+
+
+def lane_of(identity: str, lanes: int) -> int:
+    """Which of `lanes` an identity always takes, on every run and machine."""
+    return crc32(identity.encode()) % lanes
 
 
 def envelope(app_id: str, list_name: str) -> tuple[bytes, bytes]:

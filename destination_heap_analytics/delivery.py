@@ -18,10 +18,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
-from zlib import crc32
 
 from destination_heap_analytics.apis import Api
-from destination_heap_analytics.batches import Batch, OpenBatch, envelope
+from destination_heap_analytics.batches import Batch, OpenBatch, envelope, lane_of
 from destination_heap_analytics.client import HeapClient
 from destination_heap_analytics.inbox import LaneReport, LaneSettled, LaneWaits
 from destination_heap_analytics.quotas import Quotas
@@ -116,7 +115,7 @@ class Delivery:
 
     def add(self, position: int, identity: str, body: bytes) -> None:
         """Puts an item into its identity's lane; sends the lane's batch when it is full."""
-        number = crc32(identity.encode()) % len(self._lanes)
+        number = lane_of(identity, len(self._lanes))
         lane = self._lanes[number]
         if not lane.open.takes(body):
             self._send(number)

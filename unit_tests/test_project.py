@@ -31,6 +31,8 @@ LAYERS = [
     "sender",
     "delivery",
     "throttling",
+    "names",
+    "plan",
     "connection_check",
     "sync",
     "stdout",
@@ -40,7 +42,7 @@ LAYERS = [
 ]
 PURE = {
     *("values", "columns", "apis", "messages", "batches", "checkpoints", "ledger", "replies"),
-    *("quotas", "backlog", "throttling"),
+    *("quotas", "backlog", "throttling", "names", "plan"),
 }
 OUTSIDE = {"socket", "threading", "queue", "requests", "time", "os", "sys"}
 
