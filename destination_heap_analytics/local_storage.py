@@ -22,14 +22,16 @@ class LocalFolder:
         path = self.root / name
         # It gets its name once it is whole: the folder may be replayed at any moment.
         unfinished = path.with_name(f".{path.name}.unfinished")
+        *below, root = path.parents[: len(path.relative_to(self.root).parts)]
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            for folder in reversed(below):
+                folder.mkdir(exist_ok=True)
             try:
                 _write(unfinished, content)
                 unfinished.rename(path)
             finally:
                 unfinished.unlink(missing_ok=True)
-            for folder in path.parents[: len(path.relative_to(self.root).parts)]:
+            for folder in [*below, root]:
                 _sync(folder)
         except OSError as error:
             raise ObjectStorageError(

@@ -49,8 +49,8 @@ def rejected_line(line: bytes, reason: str) -> bytes:
 
 def folder(stream: Stream) -> str:
     """Where the files of one sync of `stream` lie; a missing namespace has no folder."""
-    names = [name for name in (stream.namespace, stream.name) if name]
-    return "/".join([str(stream.sync_id), *map(safe_name, names or [""])])
+    names = [stream.namespace, stream.name] if stream.namespace else [stream.name]
+    return "/".join([str(stream.sync_id), *map(safe_name, names)])
 
 
 def file_name(now: float, part: int) -> str:
