@@ -151,7 +151,7 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     for root in (tmp_path / "missing", file):
-        with pytest.raises(ConfigurationError, match="object_storage_config.path"):
+        with pytest.raises(ConfigurationError, match=r"object_storage_config\.path"):
             LocalFolder(root).prove()
         with pytest.raises(ObjectStorageError):
             LocalFolder(root).put("7/people/x.jsonl", b"a\n")

@@ -70,7 +70,9 @@ def test_only_the_reason_is_new(data: dict[str, str], reason: str) -> None:
 def test_a_replayed_record_is_the_same_event(data: dict[str, str]) -> None:
     """What is piped in again gets the same payload, so the same idempotency key."""
     fixed = {'"who"': '"ann@example.com"', '"name"': '"e"', '"at"': '"2026-01-02T03:04:05Z"'}
-    line = line_of("{" + ",".join(f"{key}:{value}" for key, value in {**data, **fixed}.items()) + "}")
+    line = line_of(
+        "{" + ",".join(f"{key}:{value}" for key, value in {**data, **fixed}.items()) + "}"
+    )
     assert payload(rejected_line(line, "why")) == payload(line)
 
 
