@@ -81,9 +81,11 @@ class S3Bucket:
     def put(self, name: str, content: bytes) -> None:
         """As `ObjectStorage.put`."""
         with _our_errors():
-            self._client.put_object(
+            reply = self._client.put_object(
                 Bucket=self._s3.s3_bucket_name, Key=self._key(name), Body=content
             )
+        if "ETag" not in reply:
+            raise _wrong("what answers there is not S3. Is s3_endpoint right?")
 
     def prove(self) -> None:
         """As `ObjectStorage.prove`."""

@@ -50,7 +50,9 @@ def test_none_local_and_s3() -> None:
 def test_what_the_form_leaves_blank_is_not_set() -> None:
     """Empty texts are no key, no role and no endpoint; blanks around a value do not count."""
     blank = s3(access_key_id="", secret_access_key=" ", role_arn="", s3_endpoint=" ")
-    assert blank.access_key_id is blank.secret_access_key is blank.role_arn is None
+    assert blank.access_key_id is None
+    assert blank.secret_access_key is None
+    assert blank.role_arn is None
     assert blank.s3_endpoint is None
     assert s3(s3_bucket_name=" rejected ").s3_bucket_name == "rejected"
     assert s3(s3_endpoint="http://localhost:9000/").s3_endpoint == "http://localhost:9000"
