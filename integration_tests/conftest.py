@@ -450,7 +450,7 @@ def serve() -> Iterator[Serve]:
                 self.wfile.write(answer)
                 self.wfile.flush()
 
-            do_PUT = do_POST
+            do_PUT = do_POST  # noqa: N815  # the name that http.server asks for
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
