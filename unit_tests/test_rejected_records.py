@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from destination_heap_analytics.apis import make_api
 from destination_heap_analytics.catalog import Stream
 from destination_heap_analytics.config import parse_config
-from destination_heap_analytics.messages import RecordMessage, read_exactly, read_line
+from destination_heap_analytics.messages import read_exactly, read_line
 from destination_heap_analytics.rejected_records import (
     file_name,
     folder,
@@ -82,11 +82,11 @@ def payload(line: bytes) -> object:
     config = parse_config({"app_id": "11", "api": {"api_type": "track", **columns}})
     api = make_api(config.api, Stream("people"))
     message = read_line(line)
-    assert isinstance(message, RecordMessage)
-    made = api.payload(message.data, message.emitted_at)
+    assert isinstance(message, dict)
+    made = api.payload(message["data"], message.get("emitted_at"))
     if made is INEXACT:
         exact: Any = read_exactly(line)
-        made = api.payload(exact["record"]["data"], message.emitted_at)
+        made = api.payload(exact["record"]["data"], message.get("emitted_at"))
     return made
 
 
