@@ -6,7 +6,7 @@ WORKDIR /build
 COPY requirements.lock setup.py README.md ./
 COPY destination_heap_analytics destination_heap_analytics
 RUN python3 -m venv /connector \
-    && /connector/bin/pip install --no-cache-dir --constraint requirements.lock . \
+    && /connector/bin/pip install --no-cache-dir --constraint requirements.lock '.[s3]' \
     && /connector/bin/pip uninstall --yes pip
 
 FROM ${BASE}

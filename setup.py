@@ -23,6 +23,11 @@ setup(
         "urllib3>=2,<3",  # its errors tell a refused connection from an unknown host
     ],
     extras_require={
+        "s3": [
+            # Rejected records in S3. AWS's own library: it knows every way to get credentials, and
+            # brings 2 packages where s3fs brings 14. Imported only where S3 is configured.
+            "botocore>=1.36,<2",
+        ],
         "sandbox": [
             "rich>=13,<16",  # the demo's tables
             "starlette>=0.40,<2",
@@ -30,8 +35,12 @@ setup(
             "httptools>=0.6,<1",  # so that the sandbox does not hide the connector's own cost
         ],
         "tests": [
+            "botocore>=1.36,<2",  # as in `s3`
+            "flask>=3,<4",  # what moto's server needs; moto[server] brings 37 packages
+            "flask-cors>=5,<7",  # the same
             "hypothesis>=6.100,<7",
             "jsonschema>=4.20,<5",
+            "moto[s3]>=5.1,<6",  # a server that answers as S3 and STS do
             "mypy>=1.15,<3",
             "pytest>=8,<10",
             "pytest-xdist>=3.5,<4",  # most tests wait for a process; two wait at once

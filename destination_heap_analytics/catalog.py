@@ -30,13 +30,15 @@ class Stream:
 
     `schema` is None where the catalog's JSON schema lists no properties. `primary_key` holds
     one path a column, `(("id",), ("tenant", "id"))`, and is empty unless the sync mode
-    deduplicates.
+    deduplicates. `sync_id` is the number of Airbyte's job, the same over its attempts (always 1
+    from PyAirbyte), and 0 where the catalog names none.
     """
 
     name: str
     namespace: str | None = None
     schema: Schema | None = None
     primary_key: tuple[tuple[str, ...], ...] = ()
+    sync_id: int = 0
 
 
 def parse_catalog(raw: object) -> Stream | Fault:
@@ -56,16 +58,21 @@ def parse_catalog(raw: object) -> Stream | Fault:
     stream = streams[0].get("stream") if isinstance(streams[0], Mapping) else None
     if not isinstance(stream, Mapping) or not isinstance(stream.get("name"), str):
         return Fault("catalog.streams.0.stream", "must be an object with a `name`")
-    schema = stream.get("json_schema")
+    schema, namespace = stream.get("json_schema"), stream.get("namespace")
     key = streams[0].get("primary_key") or stream.get("source_defined_primary_key") or []
     return Stream(
         name=stream["name"],
-        namespace=stream.get("namespace"),
+        namespace=namespace if isinstance(namespace, str) else None,
         schema=schema if lists_properties(schema) else None,
         primary_key=_primary_key(key)
         if streams[0].get("destination_sync_mode") in _DEDUPLICATING
         else (),
+        sync_id=_sync_id(streams[0].get("sync_id")),
     )
+
+
+def _sync_id(raw: object) -> int:
+    return raw if type(raw) is int and raw >= 0 else 0
 
 
 def _primary_key(raw: Iterable[Any]) -> tuple[tuple[str, ...], ...]:

@@ -52,11 +52,16 @@ class Checkpoints:
         else:
             self._rejected_since_last += 1
 
-    def settled(self, batches: Sequence[int]) -> list[bytes]:
-        """The states that may leave now, given how many batches each lane has settled."""
+    def settled(self, batches: Sequence[int], unsaved: int | None = None) -> list[bytes]:
+        """The states that may leave now, given how many batches each lane has settled.
+
+        `unsaved` is the first record that was rejected and is not written down yet.
+        """
         ready = 0
         for waiting in self._waiting:
             if any(done < mark for done, mark in zip(batches, waiting.marks, strict=True)):
+                break
+            if unsaved is not None and waiting.position >= unsaved:
                 break
             ready += 1
         leaving, self._waiting = self._waiting[:ready], self._waiting[ready:]

@@ -4,23 +4,16 @@ Downstream of here nothing reads a configuration key or asks again which API typ
 `spec.json` describes the same fields as a form; a test keeps the two in agreement.
 """
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-)
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from destination_heap_analytics.columns import PropertySelection, parse_property_columns
 from destination_heap_analytics.errors import ConfigurationError, Fault
+from destination_heap_analytics.fields import Frozen, OptionalText, address
+from destination_heap_analytics.object_storage_config import LocalStorage, NoStorage, S3Storage
 from destination_heap_analytics.quotas import Quotas
 
 DEFAULT_BASE_URL = "https://heapanalytics.com"
@@ -29,34 +22,7 @@ EU_BASE_URL = "https://c.eu.heap-api.com"
 
 
 def _base_url(text: str) -> str:
-    text = text.strip().rstrip("/")
-    try:
-        url = urlsplit(text)
-        host, _ = url.hostname, url.port
-    except ValueError:
-        host = None
-    if not host or url.scheme not in {"https", "http"} or any(map(str.isspace, text)):
-        raise PydanticCustomError(
-            "base_url", f"must be an address such as {DEFAULT_BASE_URL} or {EU_BASE_URL}"
-        )
-    if url.query or url.fragment or url.username is not None:
-        raise PydanticCustomError(
-            "base_url", "must not hold a query, a fragment or a password; only the address"
-        )
-    if url.scheme == "http" and not _is_loopback(host):
-        raise PydanticCustomError(
-            "base_url",
-            "must begin with https:// (http:// is for a service on this machine, such as the "
-            "sandbox)",
-        )
-    return text
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    return address(text, f"{DEFAULT_BASE_URL} or {EU_BASE_URL}")
 
 
 def _property_selection(text: str) -> PropertySelection:
@@ -66,24 +32,12 @@ def _property_selection(text: str) -> PropertySelection:
     return selection
 
 
-def _blank_as_unset(text: str | None) -> str | None:
-    return text.strip() or None if text is not None else None
-
-
 AppId = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9]+$")]
 Column = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-#: The published connector's form sent an empty text for a field left blank.
-OptionalColumn = Annotated[str | None, AfterValidator(_blank_as_unset)]
 PropertyColumns = Annotated[str, AfterValidator(_property_selection)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="allow", validate_default=True, hide_input_in_errors=True
-    )
-
-
-class _Properties(_Frozen):
+class _Properties(Frozen):
     property_columns: PropertyColumns = "*"
 
     @property
@@ -99,7 +53,7 @@ class TrackConfig(_Properties):
     api_type: Literal["track"]
     event_column: Column
     identity_column: Column
-    timestamp_column: OptionalColumn = None
+    timestamp_column: OptionalText = None
 
 
 class UserPropertiesConfig(_Properties):
@@ -122,7 +76,7 @@ class AccountPropertiesConfig(_Properties):
 ApiConfig = TrackConfig | UserPropertiesConfig | AccountPropertiesConfig
 
 
-class Config(_Frozen):
+class Config(Frozen):
     """The whole configuration of one connection."""
 
     app_id: AppId
@@ -134,6 +88,10 @@ class Config(_Frozen):
     #: (https://developers.heap.io/reference/bulk-track); 0 lifts a limit.
     events_per_minute: Annotated[int, Field(ge=0)] = 15_000
     events_per_identity_per_minute: Annotated[int, Field(ge=0)] = 1_000
+    #: Where rejected records go.
+    object_storage_config: (
+        Annotated[NoStorage | LocalStorage | S3Storage, Field(discriminator="storage_type")] | None
+    ) = None
 
     @property
     def quotas(self) -> Quotas | None:
@@ -155,7 +113,11 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
         raise ConfigurationError(map(_fault, details)) from None
 
 
-_API_TYPES = "`track`, `add_user_properties` or `add_account_properties`"
+#: The choices that are told apart by a constant: its name, and what it may be.
+_CHOICES = {
+    "api": ("api_type", "`track`, `add_user_properties` or `add_account_properties`"),
+    "object_storage_config": ("storage_type", "`None`, `Local` or `S3`"),
+}
 
 #: pydantic's kinds of error, in words for a person who fills a form.
 _WORDS = {
@@ -168,19 +130,25 @@ _WORDS = {
     "dict_type": "must be an object",
 }
 
+#: What the texts that a pattern describes must be.
+_PATTERNS = {
+    "app_id": "must be digits only: Heap's environment id (Account > Manage > Projects)",
+    "object_storage_config.s3_bucket_name": "must be the name of a bucket, and nothing else",
+    "object_storage_config.s3_bucket_region": "must be a region, such as eu-central-1",
+}
+
 
 def _fault(detail: ErrorDetails) -> Fault:
     kind = detail["type"]
-    # In a union, pydantic puts the chosen api_type into the path; the user's JSON has no such key.
+    # In a union, pydantic puts the chosen constant into the path; the user's JSON has no such key.
     location = [str(part) for part in detail["loc"]]
-    if len(location) > 2 and location[0] == "api":
+    if len(location) > 2 and location[0] in _CHOICES:
         del location[1]
     if kind in {"union_tag_not_found", "union_tag_invalid"}:
         verb = "is required:" if kind == "union_tag_not_found" else "must be"
-        return Fault("api.api_type", f"{verb} {_API_TYPES}")
+        constant, choices = _CHOICES[location[0]]
+        return Fault(f"{location[0]}.{constant}", f"{verb} {choices}")
     path = ".".join(location) or "configuration"
-    if path == "app_id" and kind == "string_pattern_mismatch":
-        return Fault(
-            path, "must be digits only: Heap's environment id (Account > Manage > Projects)"
-        )
+    if kind == "string_pattern_mismatch":
+        return Fault(path, _PATTERNS[path])
     return Fault(path, _WORDS.get(kind, detail["msg"]))

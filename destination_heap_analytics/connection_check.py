@@ -5,6 +5,7 @@ from destination_heap_analytics.batches import envelope
 from destination_heap_analytics.client import HOST_UNKNOWN, HeapClient
 from destination_heap_analytics.config import Config
 from destination_heap_analytics.errors import HeapUnavailableError, SyncError
+from destination_heap_analytics.object_storage import open_object_storage
 from destination_heap_analytics.pacing import RetryPolicy
 from destination_heap_analytics.replies import Accepted, TooLarge
 
@@ -29,7 +30,23 @@ _WAY_OUT = {
 
 
 def failed_step(config: Config) -> str | None:
-    """None if something that behaves as Heap answers; else which step failed and what to do.
+    """None if Heap answers and rejected records can be saved; else which step failed, and why."""
+    return _heap_fault(config) or _storage_fault(config)
+
+
+def _storage_fault(config: Config) -> str | None:
+    """None if the object storage, where there is one, takes an object and removes it again."""
+    try:
+        storage = open_object_storage(config, tries=2)
+        if storage is not None:
+            storage.prove()
+    except SyncError as error:
+        return str(error)
+    return None
+
+
+def _heap_fault(config: Config) -> str | None:
+    """None if something that behaves as Heap answers; else what does not, and what to do.
 
     An `app_id` that no environment has cannot be found out: Heap accepts it silently.
     """

@@ -109,6 +109,11 @@ class Delivery:
         return self._app_quota.throttled if self._app_quota else 0.0
 
     @property
+    def begun(self) -> bool:
+        """Whether there was anything to send."""
+        return any(lane.handed or lane.open for lane in self._lanes)
+
+    @property
     def under_way(self) -> int:
         """Batches handed to lanes and not settled."""
         return sum(lane.handed - lane.settled for lane in self._lanes)

@@ -36,9 +36,11 @@ from destination_heap_analytics.errors import (
     InterruptedSyncError,
     NotHeapError,
     NothingAcceptedError,
+    ObjectStorageError,
     SyncError,
 )
 from destination_heap_analytics.messages import Message, classify, read_line, split_lines
+from destination_heap_analytics.object_storage import ObjectStorage, open_object_storage
 from destination_heap_analytics.stdout import AirbyteLogHandler, MessageWriter
 from destination_heap_analytics.sync import Surroundings, Sync
 
@@ -53,6 +55,7 @@ _FAILURE_TYPES: Final[dict[type[SyncError], FailureType]] = {
     NotHeapError: FailureType.config_error,
     NothingAcceptedError: FailureType.config_error,
     HeapUnavailableError: FailureType.transient_error,
+    ObjectStorageError: FailureType.transient_error,
     InterruptedSyncError: FailureType.transient_error,
 }
 
@@ -91,7 +94,8 @@ class DestinationHeapAnalytics(Destination):
         """
         catalog = ConfiguredAirbyteCatalogSerializer.dump(configured_catalog)
         try:
-            sync = Sync(*_bind(config, catalog), _read_message, self._surroundings)
+            bound, stream, storage = _bind(config, catalog)
+            sync = Sync(bound, stream, _read_message, _line_of, storage, self._surroundings)
             for line in sync.run([message] for message in input_messages):
                 yield AirbyteMessageSerializer.load(orjson.loads(line))
         except SyncError as error:
@@ -157,10 +161,10 @@ class DestinationHeapAnalytics(Destination):
         return AirbyteMessage(type=Type.CONNECTION_STATUS, connectionStatus=status)
 
     def _write_stdin(self, config_path: str, catalog_path: str) -> Iterator[bytes]:
-        config, stream = _bind(
+        config, stream, storage = _bind(
             _read_json(config_path, "config"), _read_json(catalog_path, "catalog")
         )
-        sync = Sync(config, stream, read_line, self._surroundings)
+        sync = Sync(config, stream, read_line, bytes, storage, self._surroundings)
         if threading.current_thread() is threading.main_thread():
             self._stop_on_signals(sync)
         logger.info(f"Loading stream `{stream.name}` by {config.api.api_type}")
@@ -172,12 +176,18 @@ class DestinationHeapAnalytics(Destination):
             signal.signal(number, lambda number, _: sync.interrupt(signal.Signals(number).name))
 
 
-def _bind(raw_config: Mapping[str, Any], raw_catalog: object) -> tuple[Config, Stream]:
-    """Configuration and stream, fit for each other; raises with all faults of both."""
+def _bind(
+    raw_config: Mapping[str, Any], raw_catalog: object
+) -> tuple[Config, Stream, ObjectStorage | None]:
+    """Configuration, stream and storage, fit for each other; raises with all faults of all."""
     faults: list[Fault] = []
     config: Config | None = None
+    storage: ObjectStorage | None = None
     try:
         config = parse_config(raw_config)
+        storage = open_object_storage(config)
+        if storage is not None:
+            storage.prove()
     except ConfigurationError as error:
         faults += error.faults
     stream = parse_catalog(raw_catalog)
@@ -187,11 +197,16 @@ def _bind(raw_config: Mapping[str, Any], raw_catalog: object) -> tuple[Config, S
         faults += column_faults(config.api, stream)
     if faults or config is None or isinstance(stream, Fault):
         raise ConfigurationError(faults)
-    return config, stream
+    return config, stream, storage
 
 
 def _read_message(message: AirbyteMessage) -> Message:
     return classify(AirbyteMessageSerializer.dump(message))
+
+
+def _line_of(message: AirbyteMessage) -> bytes:
+    """The line of a message; a value that JSON does not know (a date) stands there as text."""
+    return json.dumps(AirbyteMessageSerializer.dump(message), default=str).encode()
 
 
 def _read_json(path: str, what: str) -> Any:

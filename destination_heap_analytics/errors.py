@@ -8,6 +8,7 @@ Only these end one, and `destination.py` turns each into Airbyte's failure type:
     + NotHeapError          the user: something else answers at base_url     config_error
     + NothingAcceptedError  the user: not one record could be sent           config_error
     + HeapUnavailableError  nobody; Heap did not answer in time, run again   transient_error
+    + ObjectStorageError    nobody; rejected records could not be saved      transient_error
     + InterruptedSyncError  nobody; a signal ended the process, run again    transient_error
     + LedgerError           us: the counts do not add up                     system_error
 
@@ -51,10 +52,16 @@ class NotHeapError(SyncError):
 class NothingAcceptedError(SyncError):
     """Records came in and not one could land; a column or the address is most likely wrong."""
 
-    def __init__(self, reasons: str, columns: str) -> None:
+    def __init__(self, reasons: str, columns: str, *, saved: bool = False) -> None:
+        what_now = (
+            "the records are in the files of rejected records and their states were passed on, so "
+            "the next sync goes on behind them"
+            if saved
+            else "no state was saved, so the next sync reads these records again"
+        )
         super().__init__(
             f"No record could be sent to Heap: {reasons}. Check the configuration ({columns}); "
-            "no state was saved, so the next sync reads these records again"
+            f"{what_now}"
         )
 
 
@@ -66,6 +73,16 @@ class HeapUnavailableError(SyncError):
         super().__init__(
             f"Heap did not accept a request within {seconds:g} s ({tries} tries; the last ended "
             f"with: {cause}). All that was accepted before is safe; run the sync again later"
+        )
+
+
+class ObjectStorageError(SyncError):
+    """Rejected records could not be saved; another try may cure it."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            f"Rejected records cannot be saved: {cause}. No state behind them is passed on; try "
+            "again later, or look at object_storage_config"
         )
 
 

@@ -28,9 +28,15 @@ class Rejection:
 class Settlement:
     """The receipt of one batch: what of it was rejected, and what it took."""
 
-    records: int
+    #: The numbers of all its records.
+    positions: tuple[int, ...]
     rejections: tuple[Rejection, ...]
     merged: int
+
+    @property
+    def records(self) -> int:
+        """How many there were."""
+        return len(self.positions)
 
 
 def settle(batch: Batch, envelope: tuple[bytes, bytes], merges: bool, post: Post) -> Settlement:
@@ -49,7 +55,7 @@ def settle(batch: Batch, envelope: tuple[bytes, bytes], merges: bool, post: Post
         else:
             first, second = part.halves_by_size() if isinstance(reply, TooLarge) else part.halves()
             parts += [second, first]
-    return Settlement(len(batch), tuple(rejections), merged)
+    return Settlement(batch.positions, tuple(rejections), merged)
 
 
 def _reason(reply: Refused | TooLarge, item: bytes) -> str:

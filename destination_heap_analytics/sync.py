@@ -36,8 +36,11 @@ from destination_heap_analytics.messages import (
     Unreadable,
     read_exactly,
 )
+from destination_heap_analytics.object_storage import ObjectStorage
 from destination_heap_analytics.pacing import RetryPolicy
 from destination_heap_analytics.quotas import MINUTE
+from destination_heap_analytics.rejected_files import RejectedFiles
+from destination_heap_analytics.rejected_records import folder
 from destination_heap_analytics.throttling import Throttling, running_status
 from destination_heap_analytics.values import INEXACT, Rejected
 
@@ -65,16 +68,21 @@ class Surroundings:
 class Sync(Generic[Item]):
     """One run of `write`.
 
-    `read` turns what the source gives (a line, or the CDK's message) into a message of ours.
+    `read` turns what the source gives (a line, or the CDK's message) into a message of ours, and
+    `line_of` into the line that it is or would be. With a `storage`, rejected records are saved
+    there before a state behind them leaves.
     """
 
     config: Config
     stream: Stream
     read: Callable[[Item], Message]
+    line_of: Callable[[Item], bytes]
+    storage: ObjectStorage | None = None
     surroundings: Surroundings = field(default_factory=Surroundings)
     ledger: Ledger = field(default_factory=Ledger)
     _inbox: Inbox[Item] = field(default_factory=Inbox)
     _checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    _files: RejectedFiles | None = field(init=False, default=None)
     _api: Api = field(init=False)
     _delivery: Delivery = field(init=False)
     _throttling: Throttling = field(init=False)
@@ -87,6 +95,10 @@ class Sync(Generic[Item]):
         if quotas:
             quotas = replace(quotas, seconds=self.surroundings.minute)
         self._throttling = Throttling(quotas)
+        if self.storage is not None:
+            self._files = RejectedFiles(
+                self.storage, folder(self.stream), self.surroundings.clock, self.surroundings.now
+            )
         stopping = threading.Event()
         policy = self.surroundings.retry_policy or RetryPolicy(
             give_up_after=self.config.max_retry_seconds
@@ -131,15 +143,14 @@ class Sync(Generic[Item]):
 
     def _take_all(self) -> Iterator[bytes]:
         while True:
-            match self._inbox.next(self._delivery.next_due()):
+            match self._inbox.next(self._next_due()):
                 case SourceEnded():
                     return
                 case Arrived(items):
                     for item in items:
                         self._take(item)
-                    while not self._has_room():
-                        self._note(self._inbox.next_but_input())
-                        yield from self._leaving()
+                    if not self._has_room:
+                        yield from self._make_room()
                 case None:
                     pass
                 case report:
@@ -147,11 +158,26 @@ class Sync(Generic[Item]):
             self._delivery.send_due()
             yield from self._leaving()
 
+    def _make_room(self) -> Iterator[bytes]:
+        """Reads on only when what waits in memory has become less."""
+        if self._crowded:
+            self._delivery.send_all()
+        while self._delivery.under_way and not self._has_room:
+            self._note(self._inbox.next_but_input())
+            yield from self._leaving()
+        if not self._has_room:  # states behind rejected records
+            self._save()
+            yield from self._leaving()
+            if self._states_stay:
+                raise self._nothing_accepted()
+
     def _finish(self) -> Iterator[bytes]:
         self._delivery.send_all()
         while self._delivery.under_way:
             self._note(self._inbox.next_but_input())
             yield from self._leaving()
+        self._save()
+        yield from self._leaving()
 
     def _wind_up(self) -> Iterator[bytes]:
         """Lets requests under way finish, and what they settled leave."""
@@ -160,7 +186,19 @@ class Sync(Generic[Item]):
         while (report := self._inbox.next(0)) is not None:
             if isinstance(report, LaneSettled):
                 self._settle(report)
-        yield from self._leaving()
+        try:
+            self._save()
+        except SyncError as error:
+            # What ended the sync is told; this only keeps states back.
+            logger.warning(str(error))
+        yield from self._states_leaving()
+
+    def _next_due(self) -> float | None:
+        """Seconds until something is to be sent or saved; None if nothing waits."""
+        due = [self._delivery.next_due()]
+        if self._files is not None and not self._states_stay:
+            due.append(self._files.next_due())
+        return min((seconds for seconds in due if seconds is not None), default=None)
 
     def _take(self, item: Item) -> None:
         message = self.read(item)
@@ -171,12 +209,13 @@ class Sync(Generic[Item]):
             self._checkpoints.arrived(message.raw, self.ledger.read, self._delivery.marks())
         elif isinstance(message, Unreadable):
             self.ledger.read += 1
-            self._reject(self.ledger.read, "unreadable")
+            # No record, so no line of a file: it could not be replayed.
+            self._count_rejected(self.ledger.read, "unreadable")
 
     def _take_record(self, item: Item, record: RecordMessage) -> None:
         position = self.ledger.read
         if record.get("stream") != self.stream.name:
-            self._reject(position, "of_another_stream")
+            self._reject(position, item, "of_another_stream")
             return
         payload = self._api.payload(record["data"], record.get("emitted_at"))
         if payload is INEXACT and isinstance(item, bytes):
@@ -184,21 +223,30 @@ class Sync(Generic[Item]):
             assert isinstance(exact, dict)  # noqa: S101  # it was a record before
             payload = self._api.payload(exact["record"]["data"], record.get("emitted_at"))
         if isinstance(payload, Rejected):
-            self._reject(position, payload.reason)
-        else:
-            self._delivery.add(position, *payload)
+            self._reject(position, item, payload.reason)
+            return
+        if self._files is not None:
+            self._files.keep(position, self.line_of(item))
+        self._delivery.add(position, *payload)
 
-    def _reject(self, position: int, reason: str) -> None:
+    def _reject(self, position: int, item: Item, reason: str) -> None:
+        self._count_rejected(position, reason)
+        if self._files is not None:
+            self._files.reject(position, self.line_of(item), reason)
+
+    def _count_rejected(self, position: int, reason: str) -> None:
         self.ledger.reject(position, reason)
         self._checkpoints.rejected(position)
 
+    @property
     def _has_room(self) -> bool:
-        if len(self._checkpoints) < MAX_WAITING_STATES:
-            return self._delivery.has_room
-        if self._none_accepted and not self._delivery.under_way:
-            raise self._nothing_accepted()
-        self._delivery.send_all()
-        return not self._delivery.under_way
+        return self._delivery.has_room and not self._crowded
+
+    @property
+    def _crowded(self) -> bool:
+        """Whether what waits behind open batches is too much."""
+        lines = self._files is not None and not self._files.has_room
+        return lines or len(self._checkpoints) >= MAX_WAITING_STATES
 
     def _note(self, report: LaneReport | Failed) -> None:
         match report:
@@ -231,20 +279,46 @@ class Sync(Generic[Item]):
         settlement = report.settlement
         self.ledger.accepted += settlement.records - len(settlement.rejections)
         self.ledger.merged += settlement.merged
-        for rejection in settlement.rejections:
-            self._reject(rejection.position, rejection.reason)
+        refused = {rejection.position: rejection.reason for rejection in settlement.rejections}
+        for position, reason in refused.items():
+            self._count_rejected(position, reason)
+        if self._files is not None:
+            for position in settlement.positions:
+                line = self._files.settled(position)
+                if position in refused:
+                    self._files.reject(position, line, refused[position])
         return self._delivery.lane_settled(report)
 
     def _leaving(self) -> list[bytes]:
+        if self._files is not None:
+            self._files.save_if_full()
+            if not self._states_stay:
+                self._files.save_due()
         announcements, self._announcements = self._announcements, []
         return announcements + self._states_leaving()
 
     def _states_leaving(self) -> list[bytes]:
-        # While nothing at all could be accepted, the fault is most likely in the configuration:
-        # states stay, so that a corrected run begins where this one did.
-        if self._none_accepted:
+        if self._states_stay:
             return []
-        return self._checkpoints.settled(self._delivery.settled())
+        unsaved = None if self._files is None else self._files.first_unsaved
+        return self._checkpoints.settled(self._delivery.settled(), unsaved)
+
+    def _save(self) -> None:
+        """Saves all rejected records, unless they will be read again or saving has failed."""
+        if self._files is not None and not self._states_stay and not self._files.failed:
+            self._files.save()
+
+    @property
+    def _states_stay(self) -> bool:
+        """While nothing could be accepted, the fault is most likely in the configuration.
+
+        States stay then, so that a corrected run begins where this one did. Only where files hold
+        all that was rejected, and Heap was not asked yet or has not refused all, may they leave.
+        """
+        if not self._none_accepted:
+            return False
+        in_files = self._files is not None and self._files.rejected == self.ledger.rejected.total()
+        return not in_files or self._delivery.begun
 
     @property
     def _none_accepted(self) -> bool:
@@ -256,7 +330,9 @@ class Sync(Generic[Item]):
             for field, column in configured_columns(self.config.api)
             if field != "property_columns"
         )
-        return NothingAcceptedError(self.ledger.reasons(), ", ".join(columns))
+        return NothingAcceptedError(
+            self.ledger.reasons(), ", ".join(columns), saved=not self._states_stay
+        )
 
     def _close_ledger(self, seconds: float) -> None:
         adjustments = self._api.adjustments
@@ -269,6 +345,8 @@ class Sync(Generic[Item]):
                 logger.warning(warning)
         if self.ledger.rejected:
             logger.warning(f"Rejected records: {self.ledger.reasons()}")
+        if self._files is not None and self._files.files:
+            logger.info(f"Saved {self._files.saved} rejected records in {self._files.files} files")
         logger.info(self.ledger.line(seconds))
 
     def _verify(self) -> None:

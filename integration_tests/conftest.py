@@ -424,7 +424,7 @@ Serve = Callable[[Script], str]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Serves POST by a script, on loopback and a free port."""
+    """Serves POST and PUT by a script, on loopback and a free port."""
     servers: list[ThreadingHTTPServer] = []
 
     def start(script: Script) -> str:
@@ -449,6 +449,8 @@ def serve() -> Iterator[Serve]:
                 self.end_headers()
                 self.wfile.write(answer)
                 self.wfile.flush()
+
+            do_PUT = do_POST  # noqa: N815  # the name that http.server asks for
 
             def log_message(self, format: str, *args: object) -> None:
                 pass

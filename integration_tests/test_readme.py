@@ -20,6 +20,7 @@ COMMANDS = [
     for line in block.replace("\\\n", " ").splitlines()
 ]
 BY_HAND = [line for line in COMMANDS if line.startswith((".venv/bin/python", "curl"))]
+REPLAY = next(line for line in COMMANDS if line.startswith("cat rejected/"))
 EXAMPLES = re.findall(r"```json\n(.*?)```", README, re.DOTALL)
 
 
@@ -53,6 +54,34 @@ def test_by_hand(tmp_path: Path) -> None:
         assert json.loads(check)["connectionStatus"]["status"] == "SUCCEEDED"
         assert "Ledger" in write.splitlines()[-1]
         assert len(json.loads(events)["events"]) == 2
+
+
+def test_replay(tmp_path: Path) -> None:
+    """Records that a wrong column had rejected land by the command shown for it."""
+    with running() as heap:
+        port = heap.url.rpartition(":")[2]
+        shutil.copytree(ROOT / "sample_files", tmp_path / "sample_files")
+        for path in (tmp_path / "sample_files").glob("*.json"):
+            path.write_text(path.read_text().replace("8087", port))
+        (tmp_path / "rejected").mkdir()
+        wrong = json.loads((tmp_path / "sample_files" / "config_track.json").read_text())
+        wrong["api"]["identity_column"] = "blocked"
+        wrong["object_storage_config"] = {"storage_type": "Local", "path": f"{tmp_path}/rejected"}
+        (tmp_path / "wrong.json").write_text(json.dumps(wrong))
+        write = f"{sys.executable} {ROOT}/main.py write --config"
+        rest = "--catalog sample_files/configured_catalog.json < sample_files/users.jsonl"
+        rejecting = subprocess.run(
+            f"{write} wrong.json {rest}", shell=True, check=False, cwd=tmp_path, capture_output=True
+        )
+        assert rejecting.returncode == 1
+        assert heap.events() == []
+        shown = REPLAY.replace(".venv/bin/python", sys.executable)
+        subprocess.run(
+            shown.replace("main.py", str(ROOT / "main.py")), shell=True, check=True, cwd=tmp_path
+        )
+        records = (tmp_path / "sample_files" / "users.jsonl").read_text().count('"RECORD"')
+        # Three of the samples are bad by themselves.
+        assert len(heap.events()) == records - 3 > 0
 
 
 def test_targets_exist() -> None:

@@ -16,6 +16,7 @@ from destination_heap_analytics.config import (
     parse_config,
 )
 from destination_heap_analytics.errors import ConfigurationError
+from destination_heap_analytics.object_storage_config import LocalStorage, NoStorage, S3Storage
 
 if TYPE_CHECKING:
     from conftest import Connector
@@ -25,6 +26,7 @@ MODELS = {
     "add_user_properties": UserPropertiesConfig,
     "add_account_properties": AccountPropertiesConfig,
 }
+STORAGES = {"None": NoStorage, "S3": S3Storage, "Local": LocalStorage}
 
 
 def spec(connector: Connector) -> dict[str, Any]:
@@ -65,6 +67,8 @@ def test_form_and_configuration_agree(connector: Connector) -> None:
     pairs: list[tuple[dict[str, Any], Any]] = [(form, Config)]
     for option in form["properties"]["api"]["oneOf"]:
         pairs.append((option, MODELS[option["properties"]["api_type"]["const"]]))
+    for option in form["properties"]["object_storage_config"]["oneOf"]:
+        pairs.append((option, STORAGES[option["properties"]["storage_type"]["const"]]))
     for shown, model in pairs:
         fields = model.model_fields
         assert set(shown["properties"]) == set(fields)
@@ -74,6 +78,26 @@ def test_form_and_configuration_agree(connector: Connector) -> None:
             if not field.is_required() and field.default is not None:
                 default = shown["properties"][name].get("default")
                 assert default == field.default, name
+
+
+def test_rejected_records_in_the_form(connector: Connector) -> None:
+    """A choice by a constant, each field explained, and what is secret is marked so."""
+    shown = spec(connector)["connectionSpecification"]["properties"]["object_storage_config"]
+    assert shown["title"]
+    assert shown["description"]
+    secret = set()
+    for option in shown["oneOf"]:
+        assert option["title"] == option["properties"]["storage_type"]["const"]
+        for name, field in option["properties"].items():
+            assert field["type"] == "string"
+            assert name == "storage_type" or (field["title"] and field["description"])
+            if field.get("airbyte_secret"):
+                secret.add(name)
+        assert [field["order"] for field in option["properties"].values()] == list(
+            range(len(option["properties"]))
+        )
+    assert [option["title"] for option in shown["oneOf"]] == list(STORAGES)
+    assert secret == {"access_key_id", "secret_access_key"}
 
 
 def test_what_the_form_takes_is_taken(connector: Connector) -> None:
@@ -91,7 +115,18 @@ def test_what_the_form_takes_is_taken(connector: Connector) -> None:
             "timestamp_column": "",
         },
     }
-    for config in (good, published, connector.config("http://localhost:8087")):
+    bucket = {"s3_bucket_name": "b-1", "s3_bucket_region": "us-east-1", "bucket_path": "a/b"}
+    s3 = {"storage_type": "S3", **bucket}
+    key = {"access_key_id": "a", "secret_access_key": "b"}
+    stores = [
+        {"storage_type": "None"},
+        {"storage_type": "Local", "path": "/rejected"},
+        s3,
+        {**s3, **key, "s3_endpoint": "http://localhost:9000"},
+        {**s3, "access_key_id": "", "secret_access_key": "", "role_arn": "", "s3_endpoint": ""},
+    ]
+    storing = [good | {"object_storage_config": store} for store in stores]
+    for config in (good, published, connector.config("http://localhost:8087"), *storing):
         form.validate(config)
         parse_config(config)
     for change in (
@@ -105,6 +140,10 @@ def test_what_the_form_takes_is_taken(connector: Connector) -> None:
         {"requests_in_flight": 0},
         {"requests_in_flight": "4"},
         {"max_retry_seconds": 0.5},
+        {"object_storage_config": {"storage_type": "GCS"}},
+        {"object_storage_config": {"storage_type": "Local", "path": "rejected"}},
+        {"object_storage_config": {**s3, "s3_bucket_name": "s3://b"}},
+        {"object_storage_config": {**s3, "s3_endpoint": "http://minio.example.com"}},
     ):
         config = copy.deepcopy(good) | change
         assert not form.is_valid(config), change

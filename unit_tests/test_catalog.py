@@ -150,3 +150,11 @@ def test_silent_schema_is_not_checked(schema: object) -> None:
     entry["stream"] = {**entry["stream"], "json_schema": schema}
     stream = _stream(entry)
     assert column_faults(_api(event_column="whatever", property_columns="a.b"), stream) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "read"), [(17, 17), (0, 0), (None, 0), ("17", 0), (-1, 0), (True, 0), (1.5, 0)]
+)
+def test_sync_id_is_the_number_of_a_job_or_nothing(given: object, read: int) -> None:
+    """It names a folder, so nothing but a number becomes one."""
+    assert _stream(_entry(sync_id=given)).sync_id == read

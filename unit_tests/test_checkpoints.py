@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -146,3 +147,16 @@ def test_late_rejection_counts_to_its_own_state() -> None:
         for line in checkpoints.settled([1])
     ]
     assert counts == [(1.0, 1.0), (1.0, 1.0), (0.0, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("unsaved", "leave"), [(1, []), (2, []), (3, [0]), (5, [0, 1]), (6, [0, 1, 2])]
+)
+def test_a_state_waits_for_the_file_of_what_was_rejected(unsaved: int, leave: list[int]) -> None:
+    """None passes the first rejected record that is not written down; those before it may go."""
+    checkpoints = Checkpoints()
+    for number, position in enumerate((2, 4, 5)):
+        checkpoints.arrived(_state(number), position, [1])
+    assert [json.loads(line)["id"] for line in checkpoints.settled([1], unsaved)] == leave
+    rest = [json.loads(line)["id"] for line in checkpoints.settled([1])]
+    assert leave + rest == [0, 1, 2]

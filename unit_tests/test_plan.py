@@ -126,13 +126,7 @@ def test_names_that_are_values_are_not_shown() -> None:
 
 def test_names_are_bounded() -> None:
     """Ever new names fill no memory, and each is counted."""
-    words = [
-        f"{a}{b}{c}{d}"
-        for a in "abcdefghijk"
-        for b in "abcdefghijk"
-        for c in "abcdefghijk"
-        for d in "abcdefghijk"
-    ]
+    words = ["".join(letters) for letters in product("abcdefghijk", repeat=4)]
     plan = plan_of([{"name": word, "who": "x"} for word in words])
     assert len(plan.events) <= 10_001
     assert plan.events.total() == len(words)

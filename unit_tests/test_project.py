@@ -15,16 +15,23 @@ LAYERS = [
     "values",
     "columns",
     "quotas",
+    "fields",
+    "object_storage_config",
     "config",
     "catalog",
     "apis",
     "messages",
+    "rejected_records",
     "batches",
     "backlog",
     "checkpoints",
     "ledger",
     "replies",
     "pacing",
+    "local_storage",
+    "s3_storage",
+    "object_storage",
+    "rejected_files",
     "client",
     "settlement",
     "inbox",
@@ -42,7 +49,7 @@ LAYERS = [
 ]
 PURE = {
     *("values", "columns", "apis", "messages", "batches", "checkpoints", "ledger", "replies"),
-    *("quotas", "backlog", "throttling", "names", "plan"),
+    *("quotas", "backlog", "throttling", "names", "plan", "rejected_records"),
 }
 OUTSIDE = {"socket", "threading", "queue", "requests", "time", "os", "sys"}
 

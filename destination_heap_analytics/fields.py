@@ -1,0 +1,54 @@
+"""What fields of the configuration have in common."""
+
+import ipaddress
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic_core import PydanticCustomError
+
+
+class Frozen(BaseModel):
+    """A part of the configuration. Unknown fields are allowed, and errors hold no input."""
+
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="allow", validate_default=True, hide_input_in_errors=True
+    )
+
+
+def blank_as_unset(text: str | None) -> str | None:
+    """The published connector's form sent an empty text for a field left blank."""
+    return text.strip() or None if text is not None else None
+
+
+OptionalText = Annotated[str | None, AfterValidator(blank_as_unset)]
+
+
+def address(text: str, example: str) -> str:
+    """`text` without blanks and slashes at its ends; raises where it is no such address."""
+    text = text.strip().rstrip("/")
+    try:
+        url = urlsplit(text)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        host = None
+    if not host or url.scheme not in {"https", "http"} or any(map(str.isspace, text)):
+        raise PydanticCustomError("address", f"must be an address such as {example}")
+    if url.query or url.fragment or url.username is not None:
+        raise PydanticCustomError(
+            "address", "must not hold a query, a fragment or a password; only the address"
+        )
+    if url.scheme == "http" and not _is_loopback(host):
+        raise PydanticCustomError(
+            "address",
+            "must begin with https:// (http:// is for a service on this machine, such as the "
+            "sandbox)",
+        )
+    return text
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
