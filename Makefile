@@ -12,7 +12,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONUNBUFFERED
 
-.PHONY: help demo test lint unit-tests integration-tests real-source-environments bench sandbox lock clean
+.PHONY: help demo test lint unit-tests integration-tests chaos real-source-environments bench sandbox lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is to make
@@ -33,6 +33,9 @@ unit-tests: $(VENV)/.tests ## The tests that start no process of the connector
 
 integration-tests: $(VENV)/.tests real-source-environments ## The connector as a process, the local Heap, a real source
 	$(BIN)/python -m pytest -n 2 --dist loadgroup integration_tests
+
+chaos: $(VENV)/.demo ## 220 seeded syncs into a Heap that fails, some killed, and one within its quotas
+	$(BIN)/python -m chaos
 
 real-source-environments: $(CACHE)/pyairbyte/.made $(CACHE)/source-faker/.made ## PyAirbyte and source-faker, apart from each other
 

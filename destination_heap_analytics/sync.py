@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 from destination_heap_analytics.apis import Api, make_api
 from destination_heap_analytics.catalog import Stream, configured_columns
 from destination_heap_analytics.checkpoints import Checkpoints
-from destination_heap_analytics.client import HeapClient
+from destination_heap_analytics.client import READ_TIMEOUT, HeapClient
 from destination_heap_analytics.config import Config
 from destination_heap_analytics.delivery import Delivery
 from destination_heap_analytics.errors import (
@@ -62,6 +62,8 @@ class Surroundings:
     minute: float = MINUTE
     #: Unix time, in seconds.
     now: Callable[[], float] = time.time
+    #: Seconds for one answer.
+    read_timeout: float = READ_TIMEOUT
 
 
 @dataclass(slots=True)
@@ -107,7 +109,12 @@ class Sync(Generic[Item]):
             self.config.app_id,
             self._api,
             [
-                HeapClient(self.config.base_url + self._api.path, policy, stopping.wait)
+                HeapClient(
+                    self.config.base_url + self._api.path,
+                    policy,
+                    stopping.wait,
+                    read_timeout=self.surroundings.read_timeout,
+                )
                 for _ in range(self.config.requests_in_flight)
             ],
             report=self._inbox.report,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from heap_sandbox.faults import DEFAULT_KINDS, HANG
+from heap_sandbox.faults import DEFAULT_KINDS, HANG, HANGS
 from heap_sandbox.options import LOOPBACK, ServiceOptions
 from heap_sandbox.server import serve, url_of
 
@@ -66,7 +66,8 @@ def add_service_arguments(parser: argparse.ArgumentParser, *, port: int) -> None
         type=_names,
         default=DEFAULT_KINDS,
         metavar="KIND,KIND",
-        help=f"kinds to draw from (default: {','.join(DEFAULT_KINDS)}; also: {HANG})",
+        help=f"kinds to draw from (default: {','.join(DEFAULT_KINDS)}; "
+        f"also: {', '.join(sorted(HANGS))})",
     )
     faults.add_argument(
         "--hang",

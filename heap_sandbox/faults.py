@@ -17,6 +17,7 @@ from heap_sandbox.answers import HTML, Answer
 RESET_BEFORE: Final = "reset-before"
 RESET_AFTER: Final = "reset-after"
 HANG: Final = "hang"
+HANG_AFTER: Final = "hang-after"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,14 @@ _ANSWERS: Final[dict[str, Callable[[Fault, float], Answer]]] = {
     RESET_BEFORE: _always(_NEVER_SENT),
     RESET_AFTER: _always(_NEVER_SENT),
     HANG: _always(_NEVER_SENT),
+    HANG_AFTER: _always(_NEVER_SENT),
 }
 
-UNANSWERED: Final = frozenset({RESET_BEFORE, RESET_AFTER, HANG})
+HANGS: Final = frozenset({HANG, HANG_AFTER})
+TAKEN: Final = frozenset({RESET_AFTER, HANG_AFTER})
+"""The service takes what was sent, and the client does not hear of it."""
+UNANSWERED: Final = frozenset({RESET_BEFORE, *TAKEN, *HANGS})
 
 KINDS: Final = tuple(_ANSWERS)
-DEFAULT_KINDS: Final = tuple(kind for kind in KINDS if kind != HANG)
+DEFAULT_KINDS: Final = tuple(kind for kind in KINDS if kind not in HANGS)
 """A hang outlasts most read timeouts, so it comes only to those who ask for it by name."""

@@ -112,7 +112,7 @@ class Intake:
                 return _Body(b"".join(kept), size)
 
     def _answer(self, body: _Body, fault: Fault | None) -> Answer:
-        if fault is not None and fault.kind != faults.RESET_AFTER:
+        if fault is not None and fault.kind not in faults.TAKEN:
             return faults.answer(fault, self._clock())
         limit = self._conditions.max_body_bytes
         if limit is not None and body.size > limit:
@@ -121,7 +121,7 @@ class Intake:
         return self._judge(body.content)
 
     async def _break_off(self, fault: Fault | None, scope: Scope, receive: Receive) -> None:
-        if fault is not None and fault.kind == faults.HANG:
+        if fault is not None and fault.kind in faults.HANGS:
             with suppress(TimeoutError):
                 await asyncio.wait_for(disconnected(receive), self._conditions.hang_seconds)
         reset(scope)

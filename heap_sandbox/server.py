@@ -13,7 +13,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Literal, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -40,7 +40,8 @@ def reset(scope: Scope) -> None:
     connection = transport.get_extra_info("socket")
     if connection is not None:
         # Lingering for 0 s makes close() send RST instead of FIN: socket(7), SO_LINGER.
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with suppress(OSError):  # the client may have left, and its socket with it
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
 
 

@@ -1,7 +1,8 @@
 """The connector as its users meet it: a command, a pipe, and what comes back on stdout.
 
 `connector.write(...)` starts a process; `connector.write_here(...)` runs the same command in this
-process, with its own stdin and stdout, where a process would only cost time.
+process, with its own stdin and stdout, where a process would only cost time. Whatever a test is
+about, the output of each run is searched for the values that were fed in.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,6 +27,7 @@ from typing import Any
 
 import pytest
 
+from chaos.leaks import leaks
 from destination_heap_analytics import DestinationHeapAnalytics
 from destination_heap_analytics.pacing import RetryPolicy
 from destination_heap_analytics.sync import Surroundings
@@ -35,6 +37,8 @@ APP_ID = "3000610572"
 STREAM = "people"
 #: Nothing here takes longer on a slow machine; a connector that hangs fails by it.
 PATIENCE = 60.0
+#: Bytes of a process's input whose values are searched for in its output.
+_REMEMBERED = 16_000_000
 
 #: A shell that sets the first hides a missing flush; the second makes every start slow.
 _HIDING = {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
@@ -179,6 +183,18 @@ class Outcome:
         return self
 
 
+def assert_nothing_shown(args: Sequence[str], fed: bytes | bytearray, outcome: Outcome) -> None:
+    """Searches the output of a command for the values that it was fed with, and for its app_id."""
+    config: object = None
+    if "--config" in args:
+        with suppress(OSError, ValueError):
+            config = json.loads(Path(args[args.index("--config") + 1]).read_bytes())
+    app_id = config.get("app_id") if isinstance(config, dict) else None
+    shown = [*outcome.stdout.split(b"\n"), outcome.stderr]
+    found = leaks(fed.split(b"\n"), app_id, shown)
+    assert not found, f"the output shows values of: {', '.join(found[:5])}"
+
+
 def stats(state: Json) -> tuple[float, float]:
     """`destinationStats` of a state: accepted and rejected records since the one before."""
     found = state["state"]["destinationStats"]
@@ -194,12 +210,15 @@ class Process:
     """A running `write`, its stdin in our hands and its stdout read as it comes."""
 
     popen: subprocess.Popen[bytes]
+    args: Sequence[str]
     on_state: Callable[[Json], None] = lambda _: None
     lines: list[bytes] = field(default_factory=list)
     problems: list[BaseException] = field(default_factory=list)
     peak_bytes: int = 0
     #: Once a line of stdout holds this, nobody reads on: stdout is closed from this end.
     hang_up_on: bytes | None = None
+    #: What it was fed with, up to `_REMEMBERED` bytes.
+    _fed: bytearray = field(default_factory=bytearray)
     _stderr: list[bytes] = field(default_factory=list)
     _news: threading.Condition = field(default_factory=threading.Condition)
 
@@ -241,6 +260,8 @@ class Process:
     def send(self, *lines: bytes) -> None:
         """Writes to its stdin; a process that is gone is no error here."""
         assert self.popen.stdin is not None
+        if len(self._fed) < _REMEMBERED:
+            self._fed += b"".join(lines)
         with suppress(BrokenPipeError):
             self.popen.stdin.write(b"".join(lines))
             self.popen.stdin.flush()
@@ -293,13 +314,15 @@ class Process:
             thread.join(5)
         if self.problems:
             raise self.problems[0]
-        return Outcome(
+        outcome = Outcome(
             code,
             b"".join(self.lines),
             b"".join(self._stderr),
             time.monotonic() - self._began,
             self.peak_bytes,
         )
+        assert_nothing_shown(self.args, self._fed, outcome)
+        return outcome
 
 
 @dataclass
@@ -341,7 +364,7 @@ class Connector:
             cwd=self.folder,
             env={**inherited, "LOG_LEVEL": log_level},
         )
-        return Process(popen, on_state)
+        return Process(popen, args, on_state)
 
     def start_write(
         self,
@@ -386,7 +409,9 @@ class Connector:
                 DestinationHeapAnalytics(surroundings).run(list(args))
             except SystemExit as end:
                 code = int(end.code or 0)
-        return Outcome(code, stdout.getvalue(), seconds=time.monotonic() - began)
+        outcome = Outcome(code, stdout.getvalue(), seconds=time.monotonic() - began)
+        assert_nothing_shown(args, stdin, outcome)
+        return outcome
 
     def _write(self, config: object, catalog: object) -> list[str]:
         chosen = self.catalog() if catalog is None else catalog

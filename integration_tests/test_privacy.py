@@ -23,7 +23,7 @@ RECORDS: list[dict[str, Any]] = [
     {"name": ["zaphod"], "who": "trillian"},
     {"name": "E", "who": "trillian", "at": "vogsphere o'clock"},
     {"name": "E", "who": "trillian", "beeblebrox@magrathea.example": "venom"},
-    {"name": "E", "who": "trillian", "venom": "zaphod"},
+    {"name": "E", "who": "trillian", "toxin": "zaphod"},
     {"name": "E", "who": "trillian@magrathea.example", "list": ["zaphod", {"x": "vogsphere"}]},
 ]
 
@@ -54,7 +54,8 @@ def everything(connector: Connector) -> list[bytes]:
 def test_refused_and_rejected(connector: Connector, api: str) -> None:
     """Heap quotes the values that it refuses, and the connector does not pass them on."""
     options = SandboxOptions(
-        quote_values=True, poison=("venom", "zaphod beeblebrox", "zaphod@magrathea.example")
+        quote_values=True,
+        poison=("venom", "toxin", "zaphod beeblebrox", "zaphod@magrathea.example"),
     )
     with running(options) as heap:
         fields = {"api__timestamp_column": "at"} if api == "track" else {}
@@ -68,7 +69,7 @@ def test_refused_and_rejected(connector: Connector, api: str) -> None:
 
 def test_a_process_with_debug_logs(connector: Connector) -> None:
     """LOG_LEVEL=DEBUG shows no more values, nor do the HTTP library's loggers."""
-    options = SandboxOptions(quote_values=True, poison=("venom",), fail_rate=0.3, seed=1)
+    options = SandboxOptions(quote_values=True, poison=("venom", "toxin"), fail_rate=0.3, seed=1)
     with running(options) as heap:
         config = connector.config(heap.url)
         outcome = connector.write(config, everything(connector), log_level="DEBUG").succeeded()

@@ -4,6 +4,7 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -54,6 +55,15 @@ PURE = {
 OUTSIDE = {"socket", "threading", "queue", "requests", "time", "os", "sys"}
 
 
+#: The same for the fault suite; what says what must land knows the connector no more than Heap.
+CHAOS = ROOT / "chaos"
+CHAOS_LAYERS = [
+    *("source", "scenario", "model", "leaks", "process", "witness", "verdict", "play", "quotas"),
+    *("__init__", "__main__"),
+]
+CHAOS_APART = {"source", "scenario", "model", "leaks", "witness"}
+
+
 def _imports(path: Path) -> set[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     modules: set[str] = set()
@@ -65,14 +75,15 @@ def _imports(path: Path) -> set[str]:
     return modules
 
 
-def test_imports_go_downward() -> None:
+@pytest.mark.parametrize(("folder", "layers"), [(PACKAGE, LAYERS), (CHAOS, CHAOS_LAYERS)])
+def test_imports_go_downward(folder: Path, layers: list[str]) -> None:
     """No module knows one that stands above it, so there is no circle."""
-    assert {path.stem for path in PACKAGE.glob("*.py")} == set(LAYERS)
-    for height, module in enumerate(LAYERS):
-        for imported in _imports(PACKAGE / f"{module}.py"):
+    assert {path.stem for path in folder.glob("*.py")} == set(layers)
+    for height, module in enumerate(layers):
+        for imported in _imports(folder / f"{module}.py"):
             package, _, name = imported.partition(".")
-            if package == PACKAGE.name:
-                assert LAYERS.index(name) < height, f"{module} imports {name}"
+            if package == folder.name and name:
+                assert layers.index(name) < height, f"{module} imports {name}"
 
 
 def test_the_core_is_pure() -> None:
@@ -87,6 +98,13 @@ def test_sandbox_and_connector_share_nothing() -> None:
         assert not any(name.startswith(PACKAGE.name) for name in _imports(path)), path.name
     for path in PACKAGE.glob("*.py"):
         assert not any(name.startswith("heap_sandbox") for name in _imports(path)), path.name
+
+
+def test_the_fault_suite_judges_for_itself() -> None:
+    """What must land is not asked of the connector's own code."""
+    for module in CHAOS_APART:
+        imported = _imports(CHAOS / f"{module}.py")
+        assert not any(name.startswith(PACKAGE.name) for name in imported), module
 
 
 def test_one_version() -> None:

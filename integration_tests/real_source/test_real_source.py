@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from chaos.leaks import leaks
 from heap_sandbox import Sandbox, SandboxOptions, running
 
 HERE = Path(__file__).parent
@@ -127,10 +128,10 @@ def pyairbyte_syncs(
     for state in states:
         command += ["--state", folder / f"{state}.duckdb"]
     run(command, folder)
-    return [
-        Sync(records_in(read), states_in(read), states_in(wrote))
-        for read, wrote in zip(source.said("read"), connector.said("write"), strict=True)
-    ]
+    calls = list(zip(source.said("read"), connector.said("write"), strict=True))
+    for read, wrote in calls:
+        assert_nothing_shown(read, wrote)
+    return [Sync(records_in(read), states_in(read), states_in(wrote)) for read, wrote in calls]
 
 
 def position(state: Json) -> tuple[str, Json, float]:
@@ -150,6 +151,12 @@ def assert_states_are_the_sources(done: Sync) -> None:
         assert stats["recordCount"] == state["sourceStats"]["recordCount"]
         assert stats["rejectedRecordCount"] == 0
     assert sum(s["destinationStats"]["recordCount"] for s in done.states) == len(done.records)
+
+
+def assert_nothing_shown(read: list[Json], wrote: list[Json]) -> None:
+    """No value of the source's records is in what the connector said, states aside."""
+    fed, shown = ([json.dumps(message).encode() for message in said] for said in (read, wrote))
+    assert not leaks(fed, None, shown)
 
 
 def leaves(value: Json, prefix: str = "") -> Json:
@@ -266,6 +273,7 @@ def test_products_as_the_platform_pipes_them(heap: Sandbox, tmp_path: Path) -> N
         run([CONNECTOR, "write", "--config", config, "--catalog", catalog], tmp_path, stdin)
     )
 
+    assert_nothing_shown(said, wrote)
     products = records_in(said)
     assert len(products) == 100
     held = {account["account_id"]: account["properties"] for account in heap.accounts()}

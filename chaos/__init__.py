@@ -1,0 +1,19 @@
+"""Seeded syncs into a local Heap that fails, and the proof that nothing was lost or doubled.
+
+    python -m chaos                        # the long run, with its figures at the end
+    python -m chaos --seed 1 --run 17      # one of its runs again
+
+A seed and a number give a `Scenario`: what the source says, what Heap does to the requests, and
+at which moments the connector is killed. The connector is a process, Heap a server on a real
+socket; between them stands a `Witness`. Imports run downward:
+
+    __main__
+    play                          one run, from its scenario to its figures
+    verdict    quotas             what must hold
+    model      witness   process
+    scenario             leaks
+    source
+
+`source`, `scenario` and `model` share no code with the connector: they say for themselves what
+comes in and what must land.
+"""

@@ -1,0 +1,166 @@
+"""One run: a scenario's input is loaded, process by process, and judged."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from random import Random
+from signal import SIGKILL
+
+from chaos import verdict
+from chaos.process import Connector, Ended
+from chaos.scenario import LARGEST, Death, Moment, Scenario, drawn
+from chaos.source import Json, Row, State
+from chaos.witness import Witness
+from heap_sandbox import Sandbox, SandboxOptions
+from heap_sandbox.app import heap_app
+from heap_sandbox.server import listen, serving, url_of
+
+
+class FailedRunError(AssertionError):
+    """A promise was broken, or the run itself failed."""
+
+
+@dataclass(slots=True)
+class Figures:
+    """What one run met, or many together."""
+
+    runs: int = 0
+    records: int = 0
+    rejected: int = 0
+    states: int = 0
+    requests: int = 0
+    retries: int = 0
+    processes: int = 0
+    deaths: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Figures) -> None:
+        """Sums up."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
+
+def play(seed: int, run: int, largest: int = LARGEST) -> Figures:
+    """One run of a seed. Raises a FailedRunError that says how to have it again."""
+    try:
+        return load(drawn(seed, run, largest))
+    except Exception as problem:
+        again = f"python -m chaos --seed {seed} --run {run} --largest {largest}"
+        raise FailedRunError(
+            f"{type(problem).__name__}: {problem}\nOnce more: {again}"
+        ) from problem
+
+
+def load(scenario: Scenario) -> Figures:
+    """Loads all of the scenario's input. Raises a BrokenPromiseError where a promise is broken."""
+    with watched(scenario.heap) as (heap, witness), tempfile.TemporaryDirectory() as folder:
+        run = _Run(scenario, heap, witness, Path(folder))
+        run.live()
+        verdict.heap_holds_the_input(scenario, heap, witness)
+        statuses = heap.stats()["requests"]["by_status"]
+        run.figures.requests = heap.stats()["requests"]["total"]
+        run.figures.faults.update(heap.stats()["faults"])
+        run.figures.faults.update({name: statuses.get(name, 0) for name in ("400", "413")})
+    return run.figures
+
+
+@contextmanager
+def watched(options: SandboxOptions) -> Iterator[tuple[Sandbox, Witness]]:
+    """A local Heap on a real socket, with a witness before it."""
+    with listen(options.host, options.port) as listener:
+        heap = Sandbox(options, url=url_of(listener))
+        witness = Witness(heap_app(heap))
+        with closing(heap), serving(witness, listener):
+            yield heap, witness
+
+
+@dataclass
+class _Run:
+    scenario: Scenario
+    heap: Sandbox
+    witness: Witness
+    folder: Path
+    figures: Figures = field(default_factory=lambda: Figures(runs=1))
+
+    def live(self) -> None:
+        """One process after the other, each from the last state that left of the one before."""
+        begin = 0
+        for death in (*self.scenario.deaths, None):
+            begin += self._live_once(self.scenario.source[begin:], death)
+            if begin == len(self.scenario.source):
+                break
+        self.figures.records = len(self.scenario.rows)
+
+    def _live_once(self, source: tuple[Row | State, ...], death: Death | None) -> int:
+        """One process on `source`; returns how much of it is safe."""
+        self.witness.next_process()
+        faults = self._faults()
+        states = verdict.States(source, self.witness.has_settled)
+        config = self.scenario.config(self.heap.url)
+        ended = self._process(config, source, states, death)
+        verdict.nothing_shown(ended, source, config)
+        self.figures.processes += 1
+        self.figures.states += states.seen
+        self.figures.retries += self.witness.arrived.total() - len(self.witness.arrived)
+        if death is not None and ended.code == -SIGKILL:
+            self.figures.deaths += 1
+            # Airbyte begins again seconds later: what the dead had sent has arrived by then.
+            time.sleep(0.1)
+            return states.safe
+        verdict.ended_well(ended, source, states.seen)
+        faults = self._faults() - faults
+        verdict.requests_were_right(self.witness, ended, faults, self.scenario.hangs)
+        self.figures.rejected += ended.ledger["rejected"]
+        return len(source)
+
+    def _process(
+        self,
+        config: Json,
+        source: tuple[Row | State, ...],
+        states: verdict.States,
+        death: Death | None,
+    ) -> Ended:
+        connector = Connector(
+            config,
+            self.scenario.catalog(),
+            self.folder,
+            patient=self.scenario.patient,
+            hangs=self.scenario.hangs,
+        )
+
+        def at(moment: Moment, count: int) -> None:
+            if death == Death(moment, count):
+                connector.kill()
+
+        def on_state(message: Json) -> None:
+            states.take(message)
+            at("state", states.seen)
+
+        self.witness.at = at
+        if death is not None and death.at == "hundredth":
+            threading.Timer(death.count / 100, at, ("hundredth", death.count)).start()
+        return connector.run(_chunks(source, self.scenario.chunks), on_state)
+
+    def _faults(self) -> int:
+        return sum(self.heap.stats()["faults"].values())
+
+
+def _chunks(source: tuple[Row | State, ...], seed: int) -> Iterator[bytes]:
+    """The input as a pipe might give it: cut anywhere, now and then with a pause."""
+    dice = Random(seed)
+    whole = b"".join(one.line for one in source)
+    longest = dice.choice((2_000, 20_000, 300_000))
+    at = 0
+    while at < len(whole):
+        size = dice.randint(1, longest)
+        yield whole[at : at + size]
+        at += size
+        if dice.random() < 0.02:
+            time.sleep(0.01)

@@ -1,0 +1,209 @@
+"""What a source says: records, good and bad, and states between them. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Final, Literal
+
+Json = dict[str, Any]
+
+STREAM: Final = "people"
+#: A property of this name is what the local Heap refuses here.
+POISON: Final = "venom"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line that counts as a record. `data` is None where it is no message at all.
+
+    It lands; or it is `unmapped`: the connector rejects it; or it is `refused`: Heap does.
+    """
+
+    number: int
+    line: bytes
+    fate: Literal["lands", "unmapped", "refused"]
+    data: Json | None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state behind `position` rows; `message` is what its line holds."""
+
+    position: int
+    line: bytes
+    message: Json
+
+
+#: Identities that quoting, normalising, trimming or folding would break or merge.
+_NASTY: Final = (
+    'O\'Brien "quoted" \\ back',
+    "</script><b>bold</b>",
+    "zoë@example.com",
+    "zoe\u0308@example.com",
+    "Zoë@example.com",
+    " padded@example.com ",
+    "padded@example.com",
+    "line\nbreak\ttab\u2028separator",
+    "مستخدم@مثال",
+    "👩‍👩‍👧‍👦 family",
+    "[object object] of desire",
+    '{"identity":"inner@example.com"}',
+    "-4242424242",
+    "00042424242",
+    "42424242",
+    "%s %d {0} ${HOME}",
+    "nul\u0000byte",
+    "😀" * 255,
+    "x" * 255,
+    "null@null.example",
+    4_242_424_242,
+    12_345_678_901_234_567_890,
+)
+#: Values of the identity column that belong to nobody; the last two would do for an account.
+_NOBODY: Final = (None, "", "   ", True, {"a": 1}, ["x"], "y" * 2_000, "guest", "NULL")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Draws one input. Shares are of all rows, from 0 to 1."""
+
+    dice: Random
+    api: str
+    #: Whether the timestamp comes from a column.
+    dated: bool
+    unmapped: float
+    refused: float
+    #: Heap's largest body, in bytes.
+    max_body: int | None
+    people: tuple[str | int, ...]
+
+    @staticmethod
+    def drawn(dice: Random, api: str, max_body: int | None) -> Source:
+        """A source with a crowd and a share of bad rows of its own."""
+        crowd = [f"person{n}@example.com" for n in range(dice.choice((1, 8, 100, 5_000)))]
+        bad = dice.random() < 0.6
+        return Source(
+            dice,
+            api,
+            dated=dice.random() < 0.6,
+            unmapped=dice.choice((0.002, 0.03, 0.2)) if bad else 0,
+            refused=dice.choice((0, 0.002, 0.02)) if bad else 0,
+            max_body=max_body,
+            people=(*crowd, *(_NASTY if dice.random() < 0.7 else ())),
+        )
+
+    def lines(self, count: int, states_every: int) -> tuple[Row | State, ...]:
+        """About `count` rows, a state behind each 1 to `states_every` of them and at the end."""
+        dice = self.dice
+        lines: list[Row | State] = []
+        number, next_state = 0, dice.randint(0, states_every)
+        while number < count:
+            while number >= next_state:
+                lines.append(self._state(len(lines), number))
+                # Now and then two of them with no row between.
+                next_state = number + (dice.random() > 0.05) * dice.randint(1, states_every)
+            number += 1
+            lines.append(self._row(number))
+        # Heap must not refuse the first request to its last row: that is an error of
+        # configuration, and rightly so. Rows of many people that land, with no state to begin
+        # again between them.
+        for last in range(number + 1, number + 91):
+            lines.append(self._good(last, f"last{last}@example.com"))
+        return (*lines, self._state(len(lines), number + 90))
+
+    def _row(self, number: int) -> Row:
+        # Some people come again and again.
+        at = int(len(self.people) * self.dice.random() ** 3)
+        good = self._good(number, self.people[at])
+        luck = self.dice.random()
+        if luck < self.unmapped:
+            return self._unmapped(good)
+        return self._refused(good) if luck < self.unmapped + self.refused else good
+
+    def _good(self, number: int, who: str | int) -> Row:
+        dice = self.dice
+        data: Json = {
+            "n": number,
+            "who": who,
+            "name": dice.choice(("Signed Up Today", 'Paid "now" 💶', "Seen: a/b")),
+            own_key(number): True,
+            f"shared{dice.randrange(4)}": f"value-{number}",
+            "level": dice.randrange(1_000_000, 9_000_000),
+            "share": dice.random(),
+        }
+        if dice.random() < 0.3:
+            data["address"] = {"city": f"town-{dice.randrange(99)}", "geo": {"lat": dice.random()}}
+        if dice.random() < 0.3:
+            data["tags"] = [f"tag-{number}", dice.random() < 0.5, dice.randrange(9), None]
+        if dice.random() < 0.2:
+            data["gone"] = None
+        if dice.random() < 0.1:
+            data["id"] = f"identifier-{number}"
+        if dice.random() < 0.8:
+            data["at"] = f"2024-0{dice.randint(1, 9)}-1{dice.randrange(10)}T08:00:00.5Z"
+        return Row(number, self._line(data), "lands", data)
+
+    def _unmapped(self, good: Row) -> Row:
+        """The same row, so that the connector cannot send it."""
+        assert good.data is not None
+        data, line = dict(good.data), good.line
+        ways = ["nobody", "missing", "broken", "stream"]
+        if self.api == "track":
+            ways += ["event"] + ["time"] * self.dated
+        match self.dice.choice(ways):
+            case "nobody":
+                user = self.api != "add_account_properties"
+                data["who"] = self.dice.choice(_NOBODY if user else _NOBODY[:-2])
+            case "missing":
+                del data["who"]
+            case "broken":
+                return Row(good.number, line[: len(line) * 2 // 3] + b"\n", "unmapped", None)
+            case "stream":
+                return Row(good.number, self._line(data, stream="strangers"), "unmapped", data)
+            case "event":
+                data["name"] = self.dice.choice((None, "", " ", {}, "e" * 1_025))
+            case _:
+                data["at"] = self.dice.choice(("soon-ish", "2024-13-45", True, {}, "2024-02-30"))
+        return Row(good.number, self._line(data), "unmapped", data)
+
+    def _refused(self, good: Row) -> Row:
+        """The same row as Heap does not take it: with poison, or too large."""
+        assert good.data is not None
+        if self.max_body is not None and self.dice.random() < 0.3:
+            data = good.data | {f"big{n}": "t" * 1_000 for n in range(self.max_body // 1_000 + 2)}
+        else:
+            data = good.data | {POISON: f"dose-{good.number}"}
+        return Row(good.number, self._line(data), "refused", data)
+
+    def _line(self, data: Json, stream: str = STREAM) -> bytes:
+        # The time of reading is the row's own, so that a second reading gives the same.
+        message = {"stream": stream, "data": data, "emitted_at": 1_700_000_000_000 + data["n"]}
+        ascii_only = self.dice.random() < 0.5
+        return _json_line({"type": "RECORD", "record": message}, ascii_only)
+
+    def _state(self, number: int, position: int) -> State:
+        """A state of any type, with parts that nobody knows and numbers beyond 64 bits."""
+        stream = {"stream_descriptor": {"name": STREAM}, "stream_state": {"cursor": position}}
+        shared = {"shared_state": {"lsn": (1 << 70) + number}, "stream_states": [stream]}
+        inner: Json = self.dice.choice(
+            (
+                {"type": "STREAM", "stream": stream, "sourceStats": {"recordCount": 1.0}},
+                {"type": "GLOBAL", "global": shared},
+                {"type": "LEGACY", "data": {"cursor": position, "of": "zoë 😀"}},
+            )
+        )
+        message: Json = {"type": "STATE", "state": inner, "id": number}
+        if self.dice.random() < 0.2:
+            message["later"] = [None, {"field": 1e-9}]
+        return State(position, _json_line(message), message)
+
+
+def own_key(number: int) -> str:
+    """A property that only row `number` has, so that it is found again even in a merged user."""
+    return f"row{number}"
+
+
+def _json_line(message: Json, ascii_only: bool = True) -> bytes:
+    return json.dumps(message, ensure_ascii=ascii_only).encode() + b"\n"
