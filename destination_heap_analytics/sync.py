@@ -28,21 +28,16 @@ from destination_heap_analytics.inbox import (
     LaneWaits,
     SourceEnded,
 )
+from destination_heap_analytics.intake import UNREADABLE, Intake
 from destination_heap_analytics.ledger import Ledger
-from destination_heap_analytics.messages import (
-    Message,
-    RecordMessage,
-    StateMessage,
-    Unreadable,
-    read_exactly,
-)
+from destination_heap_analytics.messages import Message, StateMessage
 from destination_heap_analytics.object_storage import ObjectStorage
 from destination_heap_analytics.pacing import RetryPolicy
 from destination_heap_analytics.quotas import MINUTE
 from destination_heap_analytics.rejected_files import RejectedFiles
 from destination_heap_analytics.rejected_records import folder
 from destination_heap_analytics.throttling import Throttling, running_status
-from destination_heap_analytics.values import INEXACT, Rejected
+from destination_heap_analytics.values import Rejected
 
 logger = logging.getLogger("airbyte")
 
@@ -82,6 +77,7 @@ class Sync(Generic[Item]):
     storage: ObjectStorage | None = None
     surroundings: Surroundings = field(default_factory=Surroundings)
     ledger: Ledger = field(default_factory=Ledger)
+    _intake: Intake[Item] = field(init=False)
     _inbox: Inbox[Item] = field(default_factory=Inbox)
     _checkpoints: Checkpoints = field(default_factory=Checkpoints)
     _files: RejectedFiles | None = field(init=False, default=None)
@@ -93,6 +89,7 @@ class Sync(Generic[Item]):
 
     def __post_init__(self) -> None:
         self._api = make_api(self.config.api, self.stream)
+        self._intake = Intake(self.read, self.stream.name, self._api, self.ledger)
         quotas = self.config.quotas
         if quotas:
             quotas = replace(quotas, seconds=self.surroundings.minute)
@@ -208,38 +205,19 @@ class Sync(Generic[Item]):
         return min((seconds for seconds in due if seconds is not None), default=None)
 
     def _take(self, item: Item) -> None:
-        message = self.read(item)
-        if type(message) is dict:
-            self.ledger.read += 1
-            self._take_record(item, message)
-        elif isinstance(message, StateMessage):
-            self._checkpoints.arrived(message.raw, self.ledger.read, self._delivery.marks())
-        elif isinstance(message, Unreadable):
-            self.ledger.read += 1
-            # No record, so no line of a file: it could not be replayed.
-            self._count_rejected(self.ledger.read, "unreadable")
-
-    def _take_record(self, item: Item, record: RecordMessage) -> None:
+        taken = self._intake.take(item)
         position = self.ledger.read
-        if record.get("stream") != self.stream.name:
-            self._reject(position, item, "of_another_stream")
-            return
-        payload = self._api.payload(record["data"], record.get("emitted_at"))
-        if payload is INEXACT and isinstance(item, bytes):
-            exact = read_exactly(item)
-            assert isinstance(exact, dict)  # noqa: S101  # it was a record before
-            payload = self._api.payload(exact["record"]["data"], record.get("emitted_at"))
-        if isinstance(payload, Rejected):
-            self._reject(position, item, payload.reason)
-            return
-        if self._files is not None:
-            self._files.keep(position, self.line_of(item))
-        self._delivery.add(position, *payload)
-
-    def _reject(self, position: int, item: Item, reason: str) -> None:
-        self._count_rejected(position, reason)
-        if self._files is not None:
-            self._files.reject(position, self.line_of(item), reason)
+        if isinstance(taken, tuple):
+            if self._files is not None:
+                self._files.keep(position, self.line_of(item))
+            self._delivery.add(position, *taken)
+        elif isinstance(taken, StateMessage):
+            self._checkpoints.arrived(taken.raw, position, self._delivery.marks())
+        elif isinstance(taken, Rejected):
+            self._count_rejected(position, taken.reason)
+            # What is no record is no line of a file: it could not be replayed.
+            if self._files is not None and taken is not UNREADABLE:
+                self._files.reject(position, self.line_of(item), taken.reason)
 
     def _count_rejected(self, position: int, reason: str) -> None:
         self.ledger.reject(position, reason)

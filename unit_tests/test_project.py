@@ -27,6 +27,7 @@ LAYERS = [
     "backlog",
     "checkpoints",
     "ledger",
+    "intake",
     "replies",
     "pacing",
     "local_storage",

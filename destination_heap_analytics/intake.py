@@ -1,0 +1,55 @@
+"""What the source gives becomes payloads and rejections, each record counted as read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from destination_heap_analytics.apis import Api, Payload
+from destination_heap_analytics.ledger import Ledger
+from destination_heap_analytics.messages import (
+    Message,
+    RecordMessage,
+    StateMessage,
+    Unreadable,
+    read_exactly,
+)
+from destination_heap_analytics.values import INEXACT, Rejected
+
+Item = TypeVar("Item")
+
+#: A line that is no Airbyte message; it may have been a record.
+UNREADABLE: Final = Rejected("unreadable")
+_OF_ANOTHER_STREAM: Final = Rejected("of_another_stream")
+
+
+@dataclass(slots=True)
+class Intake(Generic[Item]):
+    """`read` turns what the source gives (a line, or the CDK's message) into a message of ours."""
+
+    read: Callable[[Item], Message]
+    stream_name: str
+    api: Api
+    ledger: Ledger
+
+    def take(self, item: Item) -> Payload | Rejected | StateMessage | None:
+        """What became of `item`; None for a message that a destination has no use for."""
+        message = self.read(item)
+        if type(message) is dict:
+            self.ledger.read += 1
+            return self._map(item, message)
+        if isinstance(message, StateMessage):
+            return message
+        if isinstance(message, Unreadable):
+            self.ledger.read += 1
+            return UNREADABLE
+        return None
+
+    def _map(self, item: Item, record: RecordMessage) -> Payload | Rejected:
+        if record.get("stream") != self.stream_name:
+            return _OF_ANOTHER_STREAM
+        payload = self.api.payload(record["data"], record.get("emitted_at"))
+        if payload is INEXACT and isinstance(item, bytes):
+            exact = read_exactly(item)
+            assert isinstance(exact, dict)  # noqa: S101  # it was a record before
+            return self.api.payload(exact["record"]["data"], record.get("emitted_at"))
+        return payload
