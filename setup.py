@@ -24,6 +24,7 @@ setup(
     ],
     extras_require={
         "sandbox": [
+            "jinja2>=3.1,<4",  # the page's templates; it escapes what they show
             "rich>=13,<16",  # the demo's tables
             "starlette>=0.40,<2",
             "uvicorn>=0.30,<1",
@@ -31,6 +32,7 @@ setup(
         ],
         "tests": [
             "hypothesis>=6.100,<7",
+            "playwright>=1.49,<2",  # drives the Chromium of the browser tests
             "jsonschema>=4.20,<5",
             "mypy>=1.15,<3",
             "pytest>=8,<10",

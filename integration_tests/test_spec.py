@@ -91,7 +91,8 @@ def test_what_the_form_takes_is_taken(connector: Connector) -> None:
             "timestamp_column": "",
         },
     }
-    for config in (good, published, connector.config("http://localhost:8087")):
+    pasted = copy.deepcopy(good) | {"app_id": " 11 ", "base_url": " https://heapanalytics.com/ "}
+    for config in (good, published, pasted, connector.config("http://localhost:8087")):
         form.validate(config)
         parse_config(config)
     for change in (
@@ -100,7 +101,11 @@ def test_what_the_form_takes_is_taken(connector: Connector) -> None:
         {"app_id": ""},
         {"base_url": "http://heapanalytics.com"},
         {"base_url": 1},
+        {"base_url": "https://"},
+        {"base_url": "heapanalytics.com"},
+        {"base_url": "https://heapanalytics.com/?a=b"},
         {"api": {"api_type": "track", "event_column": "e"}},
+        {"api": {"api_type": "track", "event_column": "e", "identity_column": " "}},
         {"api": {"api_type": "other"}},
         {"requests_in_flight": 0},
         {"requests_in_flight": "4"},
