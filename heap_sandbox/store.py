@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,7 +54,25 @@ CREATE TABLE IF NOT EXISTS accounts (
     updated_at REAL NOT NULL,
     UNIQUE (account_id, app_id)
 );
+CREATE TABLE IF NOT EXISTS property_counts (
+    source TEXT NOT NULL,
+    name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (source, name, type)
+) WITHOUT ROWID;
 """
+
+#: In KiB. What else is in use lies on disk, so that a million events fit into little memory.
+_CACHE: Final = 32 * 1024
+
+_JSON_TYPES: Final = {
+    str: "string",
+    int: "number",
+    float: "number",
+    bool: "boolean",
+    list: "array",
+}
 
 _COLUMNS: Final = {
     "events": (
@@ -83,15 +103,31 @@ WHERE sequence > ? AND identity IS NOT NULL ORDER BY sequence
 """
 
 
+#: Columns that rows can be found by without reading all of them.
+_INDEXED: Final = {("users", "identity"), ("accounts", "account_id")}
+
+_PROPERTY_NAMES: Final = "SELECT count(*) FROM (SELECT DISTINCT source, name FROM property_counts)"
+_PROPERTY_COUNTS: Final = """
+SELECT source, name, json_group_object(type, count), sum(count) AS total FROM property_counts
+GROUP BY source, name ORDER BY total DESC, source, name LIMIT ?
+"""
+_COUNT_PROPERTY: Final = """
+INSERT INTO property_counts (source, name, type, count) VALUES (?, ?, ?, ?)
+ON CONFLICT (source, name, type) DO UPDATE SET count = count + excluded.count
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class _Profiles:
     """The two statements by which properties of a user or an account are overwritten."""
 
+    table: str
     read: str
     write: str
 
 
 _USERS: Final = _Profiles(
+    table="users",
     read="SELECT properties FROM users WHERE identity = ? AND app_id = ?",
     write="""
 INSERT INTO users (app_id, identity, properties, created_at, updated_at) VALUES (?, ?, ?, ?, ?)
@@ -100,6 +136,7 @@ DO UPDATE SET properties = excluded.properties, updated_at = excluded.updated_at
 """,
 )
 _ACCOUNTS: Final = _Profiles(
+    table="accounts",
     read="SELECT properties FROM accounts WHERE account_id = ? AND app_id = ?",
     write="""
 INSERT INTO accounts (app_id, account_id, properties, created_at, updated_at)
@@ -111,7 +148,10 @@ DO UPDATE SET properties = excluded.properties, updated_at = excluded.updated_at
 
 
 class Store:
-    """One database: a file, or memory that is gone with the store.
+    """One database: a file, or a temporary one that is gone with the store.
+
+    SQLite keeps a temporary one in memory while it is small, and beyond that in a file without
+    a name (https://sqlite.org/inmemorydb.html).
 
     Raises `sqlite3.Error` if the file cannot be opened or is something else.
     """
@@ -119,13 +159,12 @@ class Store:
     def __init__(self, file: Path | None = None) -> None:
         self._lock = threading.Lock()
         # Autocommit: transactions are begun by name, where they are needed.
-        self._database = sqlite3.connect(
-            file or ":memory:", check_same_thread=False, isolation_level=None
-        )
+        self._database = sqlite3.connect(file or "", check_same_thread=False, isolation_level=None)
+        durability = ("WAL", "NORMAL") if file else ("MEMORY", "OFF")
         try:
-            durability = "synchronous = NORMAL" if file else "synchronous = OFF"
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute(f"PRAGMA {durability}")
+            self._database.execute(f"PRAGMA cache_size = -{_CACHE}")
+            self._database.execute(f"PRAGMA journal_mode = {durability[0]}")
+            self._database.execute(f"PRAGMA synchronous = {durability[1]}")
             self._database.executescript(_SCHEMA)
         except sqlite3.Error:
             self._database.close()
@@ -167,6 +206,12 @@ class Store:
             last = _last(database, "events")
             added = database.executemany(_ADD_EVENT, rows).rowcount
             database.execute(_USERS_OF_NEW_EVENTS, (last,))
+            if added == len(rows):
+                stored = [event.properties for event in events]
+            else:
+                new = database.execute("SELECT properties FROM events WHERE sequence > ?", (last,))
+                stored = [orjson.loads(properties) for (properties,) in new]
+            _count_properties(database, "events", stored)
         return len(rows) - added
 
     def add_user_properties(self, app_id: str, users: Sequence[Profile], now: float) -> None:
@@ -194,14 +239,22 @@ class Store:
                     for key, properties in merged.items()
                 ),
             )
+            _count_properties(database, profiles.table, [sent for _, sent in updates])
 
     def rows(
-        self, table: str, *, after: int = 0, limit: int | None = None, **equal: str | None
+        self,
+        table: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int | None = None,
+        newest_first: bool = False,
+        **equal: str | None,
     ) -> list[dict[str, Any]]:
-        """Rows of `events`, `users` or `accounts` as JSON objects, oldest first.
+        """Rows of `events`, `users` or `accounts` as JSON objects, oldest first unless told.
 
-        Those numbered above `after`, at most `limit`, whose columns named in `equal` have that
-        value; `None` there sets no condition.
+        Those numbered above `after` and below `before`, at most `limit`, whose columns named in
+        `equal` have that value; `None` sets no condition.
         """
         columns = _COLUMNS[table]
         conditions = {name: value for name, value in equal.items() if value is not None}
@@ -209,16 +262,55 @@ class Store:
         if unknown:
             raise TypeError(f"{table} has no column {', '.join(sorted(unknown))}")
         where = ["sequence > :after", *(f"{name} = :{name}" for name in conditions)]
-        # Names come from the table of columns above; all values are bound.
-        sql = [f"SELECT {', '.join(columns)} FROM {table}"]  # noqa: S608
-        sql += ["WHERE", " AND ".join(where), "ORDER BY sequence LIMIT :limit"]
-        bound = {**conditions, "after": after, "limit": -1 if limit is None else limit}
+        if before is not None:
+            where.append("sequence < :before")
+        order = "sequence DESC" if newest_first else "sequence"
+        bound = {**conditions, "after": after, "before": before}
+        return self._select(table, " AND ".join(where), order, limit, bound)
+
+    def beginning_with(
+        self, table: str, column: str, text: str, *, limit: int
+    ) -> list[dict[str, Any]]:
+        """Rows whose `column` begins with `text`, in the order of that column.
+
+        Raises `KeyError` for a column that has no index to find them by.
+        """
+        if (table, column) not in _INDEXED:
+            raise KeyError(f"{table}.{column}")
+        # No character stands above the last one of Unicode, so all that begin so lie between.
+        bound = {"first": text, "last": f"{text}\U0010ffff"}
+        return self._select(table, f"{column} BETWEEN :first AND :last", column, limit, bound)
+
+    def _select(
+        self, table: str, where: str, order: str, limit: int | None, bound: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        columns = _COLUMNS[table]
+        # Names come from the tables of columns above; all values are bound.
+        sql = f"SELECT {', '.join(columns)} FROM {table} WHERE {where}"  # noqa: S608
+        sql += f" ORDER BY {order} LIMIT :limit"
+        bound = {**bound, "limit": -1 if limit is None else limit}
         with self._lock:
-            rows = self._database.execute(" ".join(sql), bound).fetchall()
+            rows = self._database.execute(sql, bound).fetchall()
         found = [dict(zip(columns, row, strict=True)) for row in rows]
         for row in found:
             row["properties"] = orjson.loads(row["properties"])
         return found
+
+    def property_counts(self, *, limit: int) -> tuple[list[dict[str, Any]], int]:
+        """The property names sent most often, and how many more there are.
+
+        Each has `source` (`events`, `users` or `accounts`), `name` and `types`: how often the
+        name was sent with a value of that JSON type. Of events, those stored are counted, of
+        users and accounts every update.
+        """
+        with self._lock:
+            (total,) = self._database.execute(_PROPERTY_NAMES).fetchone()
+            rows = self._database.execute(_PROPERTY_COUNTS, (limit,)).fetchall()
+        found = [
+            {"source": source, "name": name, "types": orjson.loads(types), "count": count}
+            for source, name, types, count in rows
+        ]
+        return found, total - len(found)
 
     def counts(self) -> dict[str, int]:
         """How many events, users and accounts are stored."""
@@ -228,11 +320,11 @@ class Store:
     def reset(self) -> None:
         """Delete everything; numbers start at 1 again."""
         with self._transaction() as database:
-            for table in _COLUMNS:
+            for table in (*_COLUMNS, "property_counts"):
                 database.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of our own
 
     def close(self) -> None:
-        """Close the database; a store in memory is gone then."""
+        """Close the database; a temporary one is gone then."""
         with self._lock:
             self._database.close()
 
@@ -241,3 +333,14 @@ def _last(database: sqlite3.Connection, table: str) -> int:
     sql = f"SELECT coalesce(max(sequence), 0) FROM {table}"  # noqa: S608 - a name of our own
     (last,) = database.execute(sql).fetchone()
     return int(last)
+
+
+def _count_properties(
+    database: sqlite3.Connection, source: str, sent: Sequence[Mapping[str, Any]]
+) -> None:
+    pairs = (zip(one, map(type, one.values()), strict=True) for one in sent)
+    counts: Counter[tuple[str, str]] = Counter()
+    for (name, kind), count in Counter(chain.from_iterable(pairs)).items():
+        counts[name, _JSON_TYPES[kind]] += count
+    rows = ((source, name, kind, count) for (name, kind), count in counts.items())
+    database.executemany(_COUNT_PROPERTY, rows)

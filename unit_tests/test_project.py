@@ -74,7 +74,7 @@ def test_the_core_is_pure() -> None:
 
 def test_sandbox_and_connector_share_nothing() -> None:
     """A misreading of Heap's pages in the one is not copied to the other."""
-    for path in (ROOT / "heap_sandbox").glob("*.py"):
+    for path in (ROOT / "heap_sandbox").rglob("*.py"):
         assert not any(name.startswith(PACKAGE.name) for name in _imports(path)), path.name
     for path in PACKAGE.glob("*.py"):
         assert not any(name.startswith("heap_sandbox") for name in _imports(path)), path.name
