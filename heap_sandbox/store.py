@@ -277,7 +277,7 @@ class Store:
         """
         if (table, column) not in _INDEXED:
             raise KeyError(f"{table}.{column}")
-        # No character stands above the last one of Unicode, so all that begin so lie between.
+        # The last code point of Unicode is no character, so all that begin so lie between.
         bound = {"first": text, "last": f"{text}\U0010ffff"}
         return self._select(table, f"{column} BETWEEN :first AND :last", column, limit, bound)
 

@@ -38,6 +38,7 @@ def _environment() -> Environment:
         "moment": shown.moment,
         "clock": shown.clock,
         "day": shown.day,
+        "many": shown.many,
         "properties": shown.properties,
     }
     environment.globals |= {"FEW": shown.FEW}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -53,3 +53,8 @@ def clock(seconds: float) -> str:
 def day(seconds: float) -> str:
     """Date and time of Unix seconds, in UTC."""
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def many(found: Sequence[Any], most: int) -> str:
+    """How many there are, where no more than `most` are shown."""
+    return str(len(found)) if len(found) <= most else f"more than {most}"
