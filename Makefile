@@ -35,7 +35,7 @@ integration-tests: $(VENV)/.tests real-source-environments ## The connector as a
 	$(BIN)/python -m pytest -n 2 --dist loadgroup integration_tests
 
 test-browser: $(VENV)/.tests $(CACHE)/browser/.made ## The form and the local Heap's page in Chromium; needs npm, installs Chromium where none is
-	CHROMIUM="$$(browser_tests/chromium.sh)" && export CHROMIUM && $(BIN)/python -m pytest browser_tests
+	CHROMIUM="$$(browser_tests/chromium.sh)" && export CHROMIUM && $(BIN)/python -m pytest -n 2 browser_tests
 
 real-source-environments: $(CACHE)/pyairbyte/.made $(CACHE)/source-faker/.made ## PyAirbyte and source-faker, apart from each other
 

@@ -71,10 +71,10 @@ class Window:
         if message.type in {"error", "warning"}:
             self.complaints.append(message.text)
 
-    def picture(self, name: str) -> None:
-        """A screenshot of the whole page, for people to look at."""
+    def picture(self, name: str, *, whole: bool = True) -> None:
+        """A screenshot for people to look at: the whole page, or what fits into the window."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=whole)
 
     def close(self) -> None:
         """Closes the window."""

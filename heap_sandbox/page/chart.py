@@ -12,7 +12,7 @@ from typing import Final
 from heap_sandbox.history import UseOverTime
 
 HEIGHT: Final = 100
-#: The limit, or the highest use where there is none, stays this much below the upper edge.
+#: The limit stays this much below the upper edge, so that its line is one.
 _HEADROOM: Final = 1.1
 
 
@@ -20,9 +20,10 @@ _HEADROOM: Final = 1.1
 class Chart:
     """The picture of one app_id's use.
 
-    `line` and `area` are SVG path data; `limit_at` is the height of the limit, `None` where there
-    is none; `refusals` are the places of steps in which requests were refused. `now`, `most` and
-    `limit` are events, `minutes` the time shown.
+    `line` and `area` are SVG path data; `limit_at` is the height of the limit, `None` where none
+    is drawn; `top` is how many events the upper edge stands for; `refusals` are the places of
+    steps in which requests were refused. `now`, `most` and `limit` are events, `minutes` the time
+    shown.
     """
 
     app_id: str
@@ -30,6 +31,7 @@ class Chart:
     line: str
     area: str
     limit_at: float | None
+    top: int
     refusals: tuple[int, ...]
     now: int
     most: int
@@ -41,8 +43,8 @@ def chart(use: UseOverTime, limit: int | None) -> Chart:
     """Draws `use`; `limit` is how many events a window may have, `None` if any number."""
     most = max(use.used)
     # A use far below the limit would be a line on the floor; the limit is then out of sight.
-    low = limit is None or most * 5 < limit
-    top = max(1, most if low or limit is None else max(most, limit)) * _HEADROOM
+    drawn_limit = limit if limit is not None and most * 5 >= limit else None
+    top = max(1, most) if drawn_limit is None else max(most, drawn_limit) * _HEADROOM
 
     def height(count: int) -> float:
         return round(HEIGHT - count / top * HEIGHT, 1)
@@ -54,7 +56,8 @@ def chart(use: UseOverTime, limit: int | None) -> Chart:
         width=width,
         line=f"M0 {line[1:]}",
         area=f"M0 {HEIGHT}{line}V{HEIGHT}Z",
-        limit_at=None if low or limit is None else height(limit),
+        limit_at=None if drawn_limit is None else height(drawn_limit),
+        top=int(top),
         refusals=tuple(at for at, count in enumerate(use.refused) if count),
         now=use.used[-1],
         most=most,

@@ -10,10 +10,10 @@ from typing import Any, Final
 import orjson
 
 #: How much of a value, and how many properties, stand in a list; a page of its own shows all.
-SHORT: Final = 60
+SHORT: Final = 48
 FEW: Final = 6
 
-_TYPES: Final = {bool: "boolean", int: "number", float: "number", str: "text", list: "list"}
+_TYPES: Final = {bool: "boolean", int: "number", float: "number", str: "string", list: "array"}
 
 
 @dataclass(frozen=True, slots=True)

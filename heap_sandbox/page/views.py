@@ -90,7 +90,7 @@ def event(sandbox: Sandbox, query: Query) -> View:
     found = sandbox.store.rows("events", after=sequence - 1, before=sequence + 1)
     if not found:
         return _missing("events", "There is no such event (any more).")
-    return View("event.html", f"Event {sequence}", "events", {"event": found[0]})
+    return View("event.html", f"Event {sequence}", "events", {"event": found[0]}, live=False)
 
 
 def user(sandbox: Sandbox, query: Query) -> View:

@@ -105,7 +105,8 @@ def test_picture_without_limit(limit: int | None) -> None:
     """Where none is kept, or it is far away, the highest use fills the picture."""
     drawn = chart(use(0, 10), limit)
     assert drawn.limit_at is None
-    assert drawn.line == "M0 100.0H1V9.1H2"
+    assert drawn.line == "M0 100.0H1V0.0H2"
+    assert drawn.top == 10
 
 
 def test_picture_of_nothing() -> None:
