@@ -12,10 +12,11 @@ Imports run downward:
                     sandbox   intake
                       validation, store   server, journal, faults
                       quotas, history       answers
+                      property_counts
     options
 
-`answers`, `faults`, `quotas`, `history`, `journal`, `guard`, `server`, `intake` and `command` know
-nothing of Heap; `validation`, `store`, `sandbox`, `page`, `app` and `cli` do.
+`answers`, `faults`, `quotas`, `history`, `property_counts`, `journal`, `guard`, `server`, `intake`
+and `command` know nothing of Heap; `validation`, `store`, `sandbox`, `page`, `app` and `cli` do.
 """
 
 from heap_sandbox.options import OptionError, SandboxOptions

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
+from heap_sandbox import property_counts
 from heap_sandbox.validation import Event, Profile
 
 _SCHEMA: Final = """
@@ -54,25 +53,10 @@ CREATE TABLE IF NOT EXISTS accounts (
     updated_at REAL NOT NULL,
     UNIQUE (account_id, app_id)
 );
-CREATE TABLE IF NOT EXISTS property_counts (
-    source TEXT NOT NULL,
-    name TEXT NOT NULL,
-    type TEXT NOT NULL,
-    count INTEGER NOT NULL,
-    PRIMARY KEY (source, name, type)
-) WITHOUT ROWID;
 """
 
 #: In KiB. What else is in use lies on disk, so that a million events fit into little memory.
 _CACHE: Final = 32 * 1024
-
-_JSON_TYPES: Final = {
-    str: "string",
-    int: "number",
-    float: "number",
-    bool: "boolean",
-    list: "array",
-}
 
 _COLUMNS: Final = {
     "events": (
@@ -105,16 +89,6 @@ WHERE sequence > ? AND identity IS NOT NULL ORDER BY sequence
 
 #: Columns that rows can be found by without reading all of them.
 _INDEXED: Final = {("users", "identity"), ("accounts", "account_id")}
-
-_PROPERTY_NAMES: Final = "SELECT count(*) FROM (SELECT DISTINCT source, name FROM property_counts)"
-_PROPERTY_COUNTS: Final = """
-SELECT source, name, json_group_object(type, count), sum(count) AS total FROM property_counts
-GROUP BY source, name ORDER BY total DESC, source, name LIMIT ?
-"""
-_COUNT_PROPERTY: Final = """
-INSERT INTO property_counts (source, name, type, count) VALUES (?, ?, ?, ?)
-ON CONFLICT (source, name, type) DO UPDATE SET count = count + excluded.count
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +139,7 @@ class Store:
             self._database.execute(f"PRAGMA cache_size = -{_CACHE}")
             self._database.execute(f"PRAGMA journal_mode = {durability[0]}")
             self._database.execute(f"PRAGMA synchronous = {durability[1]}")
-            self._database.executescript(_SCHEMA)
+            self._database.executescript(_SCHEMA + property_counts.SCHEMA)
         except sqlite3.Error:
             self._database.close()
             raise
@@ -211,7 +185,7 @@ class Store:
             else:
                 new = database.execute("SELECT properties FROM events WHERE sequence > ?", (last,))
                 stored = [orjson.loads(properties) for (properties,) in new]
-            _count_properties(database, "events", stored)
+            property_counts.add(database, "events", stored)
         return len(rows) - added
 
     def add_user_properties(self, app_id: str, users: Sequence[Profile], now: float) -> None:
@@ -239,7 +213,7 @@ class Store:
                     for key, properties in merged.items()
                 ),
             )
-            _count_properties(database, profiles.table, [sent for _, sent in updates])
+            property_counts.add(database, profiles.table, [sent for _, sent in updates])
 
     def rows(
         self,
@@ -299,18 +273,11 @@ class Store:
     def property_counts(self, *, limit: int) -> tuple[list[dict[str, Any]], int]:
         """The property names sent most often, and how many more there are.
 
-        Each has `source` (`events`, `users` or `accounts`), `name` and `types`: how often the
-        name was sent with a value of that JSON type. Of events, those stored are counted, of
-        users and accounts every update.
+        See `property_counts.most_sent`. Of events, those stored are counted, of users and
+        accounts every update.
         """
         with self._lock:
-            (total,) = self._database.execute(_PROPERTY_NAMES).fetchone()
-            rows = self._database.execute(_PROPERTY_COUNTS, (limit,)).fetchall()
-        found = [
-            {"source": source, "name": name, "types": orjson.loads(types), "count": count}
-            for source, name, types, count in rows
-        ]
-        return found, total - len(found)
+            return property_counts.most_sent(self._database, limit)
 
     def counts(self) -> dict[str, int]:
         """How many events, users and accounts are stored."""
@@ -320,8 +287,9 @@ class Store:
     def reset(self) -> None:
         """Delete everything; numbers start at 1 again."""
         with self._transaction() as database:
-            for table in (*_COLUMNS, "property_counts"):
+            for table in _COLUMNS:
                 database.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of our own
+            property_counts.clear(database)
 
     def close(self) -> None:
         """Close the database; a temporary one is gone then."""
@@ -333,14 +301,3 @@ def _last(database: sqlite3.Connection, table: str) -> int:
     sql = f"SELECT coalesce(max(sequence), 0) FROM {table}"  # noqa: S608 - a name of our own
     (last,) = database.execute(sql).fetchone()
     return int(last)
-
-
-def _count_properties(
-    database: sqlite3.Connection, source: str, sent: Sequence[Mapping[str, Any]]
-) -> None:
-    pairs = (zip(one, map(type, one.values()), strict=True) for one in sent)
-    counts: Counter[tuple[str, str]] = Counter()
-    for (name, kind), count in Counter(chain.from_iterable(pairs)).items():
-        counts[name, _JSON_TYPES[kind]] += count
-    rows = ((source, name, kind, count) for (name, kind), count in counts.items())
-    database.executemany(_COUNT_PROPERTY, rows)
