@@ -42,6 +42,16 @@ PURE = {
     *("values", "columns", "apis", "messages", "batches", "checkpoints", "ledger", "replies"),
     *("quotas", "backlog", "throttling"),
 }
+#: The same for the sandbox.
+SANDBOX_LAYERS = [
+    *("answers", "property_counts", "quotas", "history", "faults", "journal", "options"),
+    *("server", "validation", "store", "intake", "sandbox", "guard"),
+    *("page.chart", "page.shown", "page.rendering", "page.views", "page.routes", "page.__init__"),
+    *("app", "command", "cli", "running", "__init__", "demo", "__main__"),
+]
+SANDBOX_PURE = {
+    *("answers", "quotas", "history", "faults", "validation", "guard", "page.chart", "page.shown"),
+}
 OUTSIDE = {"socket", "threading", "queue", "requests", "time", "os", "sys"}
 
 
@@ -53,6 +63,7 @@ def _imports(path: Path) -> set[str]:
             modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             modules.add(node.module or "")
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
     return modules
 
 
@@ -62,14 +73,32 @@ def test_imports_go_downward() -> None:
     for height, module in enumerate(LAYERS):
         for imported in _imports(PACKAGE / f"{module}.py"):
             package, _, name = imported.partition(".")
-            if package == PACKAGE.name:
+            if package == PACKAGE.name and name in LAYERS:
                 assert LAYERS.index(name) < height, f"{module} imports {name}"
+
+
+def test_the_sandbox_imports_downward() -> None:
+    """Neither does any module of the sandbox."""
+    sandbox = ROOT / "heap_sandbox"
+    files = {
+        ".".join(path.relative_to(sandbox).with_suffix("").parts): path
+        for path in sandbox.rglob("*.py")
+    }
+    assert files.keys() == set(SANDBOX_LAYERS)
+    for height, module in enumerate(SANDBOX_LAYERS):
+        for imported in _imports(files[module]):
+            name = imported.removeprefix("heap_sandbox.")
+            if name != imported and name in files:
+                assert SANDBOX_LAYERS.index(name) < height, f"{module} imports {name}"
 
 
 def test_the_core_is_pure() -> None:
     """Modules that decide know no socket, thread, clock or file."""
     for module in PURE | {"pacing"}:
         assert not _imports(PACKAGE / f"{module}.py") & OUTSIDE, module
+    for module in SANDBOX_PURE:
+        path = ROOT / "heap_sandbox" / f"{module.replace('.', '/')}.py"
+        assert not _imports(path) & OUTSIDE, module
 
 
 def test_sandbox_and_connector_share_nothing() -> None:
