@@ -12,7 +12,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONUNBUFFERED
 
-.PHONY: help demo test lint unit-tests integration-tests chaos real-source-environments bench sandbox lock clean
+.PHONY: help demo test lint unit-tests integration-tests test-browser chaos real-source-environments bench sandbox lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is to make
@@ -36,6 +36,9 @@ integration-tests: $(VENV)/.tests real-source-environments ## The connector as a
 
 chaos: $(VENV)/.demo ## 220 seeded syncs into a Heap that fails, some killed, and one within its quotas
 	$(BIN)/python -m chaos
+
+test-browser: $(VENV)/.tests $(CACHE)/browser/.made ## The form and the local Heap's page in Chromium; needs npm, installs Chromium where none is
+	CHROMIUM="$$(browser_tests/chromium.sh)" && export CHROMIUM && $(BIN)/python -m pytest -n 2 browser_tests
 
 real-source-environments: $(CACHE)/pyairbyte/.made $(CACHE)/source-faker/.made ## PyAirbyte and source-faker, apart from each other
 
@@ -73,4 +76,12 @@ $(VENV)/.tests: $(VENV)/.demo
 $(CACHE)/%/.made: $(REAL_SOURCE)/%.lock | $(BIN)/uv
 	$(BIN)/uv venv --quiet --clear --no-python-downloads --python '>=3.11,<3.13' $(CACHE)/$*
 	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(CACHE)/$*/bin/python $<
+	@touch $@
+
+# Nothing of it runs while it is installed. npm and Node.js come with the system.
+$(CACHE)/browser/.made: browser_tests/package.json browser_tests/package-lock.json
+	@command -v npm > /dev/null || { echo "test-browser: npm is needed (Node.js 20 or newer)" >&2; exit 1; }
+	@mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -29,6 +29,7 @@ setup(
             "botocore>=1.36,<2",
         ],
         "sandbox": [
+            "jinja2>=3.1,<4",  # the page's templates; it escapes what they show
             "rich>=13,<16",  # the demo's tables
             "starlette>=0.40,<2",
             "uvicorn>=0.30,<1",
@@ -39,6 +40,7 @@ setup(
             "flask>=3,<4",  # what moto's server needs; moto[server] brings 37 packages
             "flask-cors>=5,<7",  # the same
             "hypothesis>=6.100,<7",
+            "playwright>=1.49,<2",  # drives the Chromium of the browser tests
             "jsonschema>=4.20,<5",
             "moto[s3]>=5.1,<6",  # a server that answers as S3 and STS do
             "mypy>=1.15,<3",

@@ -8,13 +8,15 @@ Imports run downward:
 
     cli                                 running
       command     app                   app
+                    page, guard
                     sandbox   intake
                       validation, store   server, journal, faults
-                      quotas                answers
+                      quotas, history       answers
+                      property_counts
     options
 
-`answers`, `faults`, `quotas`, `journal`, `server`, `intake` and `command` know nothing of Heap;
-`validation`, `store`, `sandbox`, `app` and `cli` do.
+`answers`, `faults`, `quotas`, `history`, `property_counts`, `journal`, `guard`, `server`, `intake`
+and `command` know nothing of Heap; `validation`, `store`, `sandbox`, `page`, `app` and `cli` do.
 """
 
 from heap_sandbox.options import OptionError, SandboxOptions

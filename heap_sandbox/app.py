@@ -1,4 +1,4 @@
-"""The sandbox on HTTP: Heap's paths to write to, the sandbox's own to read back."""
+"""The sandbox on HTTP: Heap's paths to write to, the sandbox's own to read back and to look at."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from starlette.routing import Route
 
 from heap_sandbox.answers import JSON
 from heap_sandbox.faults import FaultPlan
+from heap_sandbox.guard import HEADERS, objection
 from heap_sandbox.intake import Conditions, Intake
+from heap_sandbox.page.routes import page_endpoints
 from heap_sandbox.sandbox import Sandbox
 
 DEFAULT_LIMIT: Final = 1_000
@@ -36,20 +38,21 @@ def heap_app(sandbox: Sandbox) -> Starlette:
         "/api/add_user_properties": sandbox.add_user_properties,
         "/api/add_account_properties": sandbox.add_account_properties,
     }
-    pages = {
+    reads = {
         "/events": _page("events", sandbox.events, "app_id", "identity"),
         "/users": _page("users", sandbox.users, "app_id", "identity"),
         "/accounts": _page("accounts", sandbox.accounts, "app_id", "account_id"),
         "/stats": lambda _: _json(sandbox.stats()),
         "/requests": lambda _: _json({"requests": sandbox.requests()}),
         "/healthz": lambda _: PlainTextResponse("ok"),
+        **page_endpoints(sandbox),
     }
 
     def reset(_: Request) -> Response:
         sandbox.reset()
         return _json({})
 
-    known = {*writes, *pages, "/reset"}
+    known = {*writes, *reads, "/reset"}
 
     def stray(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - tells the type checker
@@ -67,8 +70,11 @@ def heap_app(sandbox: Sandbox) -> Starlette:
                 )
                 for path, judge in writes.items()
             ),
-            *(Route(path, _on_the_loop(page)) for path, page in pages.items()),
-            Route("/reset", _on_the_loop(reset), methods=["POST"]),
+            *(
+                Route(path, _on_the_loop(_guarded(read, options.host)))
+                for path, read in reads.items()
+            ),
+            Route("/reset", _on_the_loop(_guarded(reset, options.host)), methods=["POST"]),
         ],
         exception_handlers={404: stray, 405: stray},
     )
@@ -84,6 +90,18 @@ def _on_the_loop(answer: Callable[[Request], Response]) -> Callable[[Request], A
         return answer(request)
 
     return endpoint
+
+
+def _guarded(answer: Callable[[Request], Response], bound_to: str) -> Callable[[Request], Response]:
+    """For what reads or deletes; what writes is open, as Heap's own APIs are."""
+
+    def guarded(request: Request) -> Response:
+        why = objection(bound_to, request.headers.get("host"), request.headers.get("origin"))
+        response = answer(request) if why is None else PlainTextResponse(why, 403)
+        response.headers.update(HEADERS)
+        return response
+
+    return guarded
 
 
 def _page(

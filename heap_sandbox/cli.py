@@ -51,8 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="A local Heap to try and to test against. It takes track, "
-        "add_user_properties and add_account_properties as Heap documents them, and shows what "
-        "it holds at /events, /users, /accounts, /requests and /stats; POST /reset empties it.",
+        "add_user_properties and add_account_properties as Heap documents them, shows what it "
+        "holds on a page at / and as JSON at /events, /users, /accounts, /requests and /stats; "
+        "POST /reset empties it.",
     )
     add_service_arguments(parser, port=PORT)
     quotas = parser.add_argument_group(

@@ -41,7 +41,7 @@ def add_service_arguments(parser: argparse.ArgumentParser, *, port: int) -> None
         "--db",
         type=Path,
         metavar="FILE",
-        help="keep the data in this SQLite file (default: in memory, gone at the end)",
+        help="keep the data in this SQLite file (default: a temporary one, gone at the end)",
     )
     faults = parser.add_argument_group(
         "faults", "The n-th write request gets the n-th draw of the seed, in every run."

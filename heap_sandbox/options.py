@@ -26,7 +26,7 @@ class ServiceOptions:
     """What any stand-in needs: where it listens, what it keeps, how it misbehaves.
 
     - `host`, `port`: where to listen; port 0 takes a free one
-    - `db`: an SQLite file; `None` keeps everything in memory
+    - `db`: an SQLite file; `None` takes a temporary one, gone at the end
     - `fail_rate`: the share of write requests that meet a fault, 0 to 1
     - `seed`: repeats a row of faults exactly
     - `fail_kinds`: names out of `faults.KINDS`

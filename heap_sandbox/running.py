@@ -21,7 +21,7 @@ def running(
 
     Yields the sandbox; its `url` says where it listens. `clock` returns Unix seconds and may be
     a test's own. Raises `OSError` if the port cannot be had and `sqlite3.Error` if the file is
-    no database. When the block ends, open connections are closed and a store in memory is gone.
+    no database. When the block ends, open connections are closed and a temporary store is gone.
     """
     options = options or SandboxOptions()
     with listen(options.host, options.port) as listener:

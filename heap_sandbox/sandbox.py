@@ -15,6 +15,7 @@ from typing import Any
 
 from heap_sandbox import validation
 from heap_sandbox.answers import JSON, Answer
+from heap_sandbox.history import UseHistory, UseOverTime
 from heap_sandbox.intake import Clock
 from heap_sandbox.journal import Journal
 from heap_sandbox.options import SandboxOptions
@@ -38,8 +39,9 @@ class Sandbox:
         self.clock = clock
         self.journal = Journal()
         self._lock = threading.RLock()
-        self._store = Store(self.options.db)
+        self.store = Store(self.options.db)
         self._window = SlidingWindow(self.options.quota_window_seconds)
+        self._history = UseHistory(self.options.quota_window_seconds)
         self._repeats = 0
         self._poison = frozenset(self.options.poison)
 
@@ -74,17 +76,19 @@ class Sandbox:
         over = self._window.admit(now, list(self._uses(request)))
         if over is not None:
             whose = "identity" if isinstance(over.key, tuple) else "app_id"
+            self._history.refuse(now, request.app_id, count)
             reason = f"over {over.limit} events in {self._seconds} s for one {whose}"
             return Answer(429, b"Too Many Requests", items=count, reason=reason)
-        self._repeats += self._store.add_events(request.app_id, request.items, now)
+        self._history.take(now, request.app_id, count)
+        self._repeats += self.store.add_events(request.app_id, request.items, now)
         return Answer(200, b"{}", JSON, items=count)
 
     def _add_users(self, request: Request[Profile]) -> Answer:
-        self._store.add_user_properties(request.app_id, request.items, self.clock())
+        self.store.add_user_properties(request.app_id, request.items, self.clock())
         return Answer(200, b"{}", JSON, items=len(request.items))
 
     def _add_accounts(self, request: Request[Profile]) -> Answer:
-        self._store.add_account_properties(request.app_id, request.items, self.clock())
+        self.store.add_account_properties(request.app_id, request.items, self.clock())
         return Answer(200, b"OK", items=len(request.items))
 
     # The bulk track page counts events per app_id and per identity; an event without identity
@@ -119,9 +123,7 @@ class Sandbox:
         time of receipt if none was), `properties`, `idempotency_key` and `received_at` (Unix
         seconds).
         """
-        return self._store.rows(
-            "events", app_id=app_id, identity=identity, after=after, limit=limit
-        )
+        return self.store.rows("events", app_id=app_id, identity=identity, after=after, limit=limit)
 
     def users(
         self,
@@ -135,7 +137,7 @@ class Sandbox:
 
         Each has `sequence`, `app_id`, `identity`, `properties`, `created_at` and `updated_at`.
         """
-        return self._store.rows("users", app_id=app_id, identity=identity, after=after, limit=limit)
+        return self.store.rows("users", app_id=app_id, identity=identity, after=after, limit=limit)
 
     def accounts(
         self,
@@ -146,13 +148,18 @@ class Sandbox:
         limit: int | None = None,
     ) -> list[dict[str, Any]]:
         """Accounts in the order of their first sight; as users, with `account_id`."""
-        return self._store.rows(
+        return self.store.rows(
             "accounts", app_id=app_id, account_id=account_id, after=after, limit=limit
         )
 
     def requests(self) -> list[dict[str, Any]]:
         """The last 1,000 write requests, oldest first; see `journal.Entry`."""
         return self.journal.requests()
+
+    def use_over_time(self) -> list[UseOverTime]:
+        """Events taken by the quota window, for the last ten windows, by app_id."""
+        with self._lock:
+            return self._history.over_time(self.clock())
 
     def stats(self) -> dict[str, Any]:
         """Counts of everything; the shape is that of `GET /stats`."""
@@ -164,7 +171,7 @@ class Sandbox:
             if isinstance(key, tuple):
                 busiest[key[0]] = max(busiest.get(key[0], 0), count)
         return {
-            **self._store.counts(),
+            **self.store.counts(),
             "repeats_absorbed": repeats,
             **self.journal.stats(),
             "quotas": {
@@ -183,11 +190,12 @@ class Sandbox:
     def reset(self) -> None:
         """Empty everything: data, quotas, counts and the request log."""
         with self._lock:
-            self._store.reset()
+            self.store.reset()
             self._window.clear()
+            self._history.clear()
             self._repeats = 0
             self.journal.reset()
 
     def close(self) -> None:
         """Close the store."""
-        self._store.close()
+        self.store.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import orjson
 
+from heap_sandbox import property_counts
 from heap_sandbox.validation import Event, Profile
 
 _SCHEMA: Final = """
@@ -54,6 +55,9 @@ CREATE TABLE IF NOT EXISTS accounts (
 );
 """
 
+#: In KiB. What else is in use lies on disk, so that a million events fit into little memory.
+_CACHE: Final = 32 * 1024
+
 _COLUMNS: Final = {
     "events": (
         "sequence",
@@ -83,15 +87,21 @@ WHERE sequence > ? AND identity IS NOT NULL ORDER BY sequence
 """
 
 
+#: Columns that rows can be found by without reading all of them.
+_INDEXED: Final = {("users", "identity"), ("accounts", "account_id")}
+
+
 @dataclass(frozen=True, slots=True)
 class _Profiles:
     """The two statements by which properties of a user or an account are overwritten."""
 
+    table: str
     read: str
     write: str
 
 
 _USERS: Final = _Profiles(
+    table="users",
     read="SELECT properties FROM users WHERE identity = ? AND app_id = ?",
     write="""
 INSERT INTO users (app_id, identity, properties, created_at, updated_at) VALUES (?, ?, ?, ?, ?)
@@ -100,6 +110,7 @@ DO UPDATE SET properties = excluded.properties, updated_at = excluded.updated_at
 """,
 )
 _ACCOUNTS: Final = _Profiles(
+    table="accounts",
     read="SELECT properties FROM accounts WHERE account_id = ? AND app_id = ?",
     write="""
 INSERT INTO accounts (app_id, account_id, properties, created_at, updated_at)
@@ -111,7 +122,10 @@ DO UPDATE SET properties = excluded.properties, updated_at = excluded.updated_at
 
 
 class Store:
-    """One database: a file, or memory that is gone with the store.
+    """One database: a file, or a temporary one that is gone with the store.
+
+    SQLite keeps a temporary one in memory while it is small, and beyond that in a file without
+    a name (https://sqlite.org/inmemorydb.html).
 
     Raises `sqlite3.Error` if the file cannot be opened or is something else.
     """
@@ -119,14 +133,13 @@ class Store:
     def __init__(self, file: Path | None = None) -> None:
         self._lock = threading.Lock()
         # Autocommit: transactions are begun by name, where they are needed.
-        self._database = sqlite3.connect(
-            file or ":memory:", check_same_thread=False, isolation_level=None
-        )
+        self._database = sqlite3.connect(file or "", check_same_thread=False, isolation_level=None)
+        durability = ("WAL", "NORMAL") if file else ("MEMORY", "OFF")
         try:
-            durability = "synchronous = NORMAL" if file else "synchronous = OFF"
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute(f"PRAGMA {durability}")
-            self._database.executescript(_SCHEMA)
+            self._database.execute(f"PRAGMA cache_size = -{_CACHE}")
+            self._database.execute(f"PRAGMA journal_mode = {durability[0]}")
+            self._database.execute(f"PRAGMA synchronous = {durability[1]}")
+            self._database.executescript(_SCHEMA + property_counts.SCHEMA)
         except sqlite3.Error:
             self._database.close()
             raise
@@ -167,6 +180,12 @@ class Store:
             last = _last(database, "events")
             added = database.executemany(_ADD_EVENT, rows).rowcount
             database.execute(_USERS_OF_NEW_EVENTS, (last,))
+            if added == len(rows):
+                stored = [event.properties for event in events]
+            else:
+                new = database.execute("SELECT properties FROM events WHERE sequence > ?", (last,))
+                stored = [orjson.loads(properties) for (properties,) in new]
+            property_counts.add(database, "events", stored)
         return len(rows) - added
 
     def add_user_properties(self, app_id: str, users: Sequence[Profile], now: float) -> None:
@@ -194,14 +213,22 @@ class Store:
                     for key, properties in merged.items()
                 ),
             )
+            property_counts.add(database, profiles.table, [sent for _, sent in updates])
 
     def rows(
-        self, table: str, *, after: int = 0, limit: int | None = None, **equal: str | None
+        self,
+        table: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int | None = None,
+        newest_first: bool = False,
+        **equal: str | None,
     ) -> list[dict[str, Any]]:
-        """Rows of `events`, `users` or `accounts` as JSON objects, oldest first.
+        """Rows of `events`, `users` or `accounts` as JSON objects, oldest first unless told.
 
-        Those numbered above `after`, at most `limit`, whose columns named in `equal` have that
-        value; `None` there sets no condition.
+        Those numbered above `after` and below `before`, at most `limit`, whose columns named in
+        `equal` have that value; `None` sets no condition.
         """
         columns = _COLUMNS[table]
         conditions = {name: value for name, value in equal.items() if value is not None}
@@ -209,16 +236,48 @@ class Store:
         if unknown:
             raise TypeError(f"{table} has no column {', '.join(sorted(unknown))}")
         where = ["sequence > :after", *(f"{name} = :{name}" for name in conditions)]
-        # Names come from the table of columns above; all values are bound.
-        sql = [f"SELECT {', '.join(columns)} FROM {table}"]  # noqa: S608
-        sql += ["WHERE", " AND ".join(where), "ORDER BY sequence LIMIT :limit"]
-        bound = {**conditions, "after": after, "limit": -1 if limit is None else limit}
+        if before is not None:
+            where.append("sequence < :before")
+        order = "sequence DESC" if newest_first else "sequence"
+        bound = {**conditions, "after": after, "before": before}
+        return self._select(table, " AND ".join(where), order, limit, bound)
+
+    def beginning_with(
+        self, table: str, column: str, text: str, *, limit: int
+    ) -> list[dict[str, Any]]:
+        """Rows whose `column` begins with `text`, in the order of that column.
+
+        Raises `KeyError` for a column that has no index to find them by.
+        """
+        if (table, column) not in _INDEXED:
+            raise KeyError(f"{table}.{column}")
+        # The last code point of Unicode is no character, so all that begin so lie between.
+        bound = {"first": text, "last": f"{text}\U0010ffff"}
+        return self._select(table, f"{column} BETWEEN :first AND :last", column, limit, bound)
+
+    def _select(
+        self, table: str, where: str, order: str, limit: int | None, bound: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        columns = _COLUMNS[table]
+        # Names come from the tables of columns above; all values are bound.
+        sql = f"SELECT {', '.join(columns)} FROM {table} WHERE {where}"  # noqa: S608
+        sql += f" ORDER BY {order} LIMIT :limit"
+        bound = {**bound, "limit": -1 if limit is None else limit}
         with self._lock:
-            rows = self._database.execute(" ".join(sql), bound).fetchall()
+            rows = self._database.execute(sql, bound).fetchall()
         found = [dict(zip(columns, row, strict=True)) for row in rows]
         for row in found:
             row["properties"] = orjson.loads(row["properties"])
         return found
+
+    def property_counts(self, *, limit: int) -> tuple[list[dict[str, Any]], int]:
+        """The property names sent most often, and how many more there are.
+
+        See `property_counts.most_sent`. Of events, those stored are counted, of users and
+        accounts every update.
+        """
+        with self._lock:
+            return property_counts.most_sent(self._database, limit)
 
     def counts(self) -> dict[str, int]:
         """How many events, users and accounts are stored."""
@@ -230,9 +289,10 @@ class Store:
         with self._transaction() as database:
             for table in _COLUMNS:
                 database.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of our own
+            property_counts.clear(database)
 
     def close(self) -> None:
-        """Close the database; a store in memory is gone then."""
+        """Close the database; a temporary one is gone then."""
         with self._lock:
             self._database.close()
 

@@ -126,7 +126,8 @@ def test_what_the_form_takes_is_taken(connector: Connector) -> None:
         {**s3, "access_key_id": "", "secret_access_key": "", "role_arn": "", "s3_endpoint": ""},
     ]
     storing = [good | {"object_storage_config": store} for store in stores]
-    for config in (good, published, connector.config("http://localhost:8087"), *storing):
+    pasted = copy.deepcopy(good) | {"app_id": " 11 ", "base_url": " https://heapanalytics.com/ "}
+    for config in (good, published, pasted, connector.config("http://localhost:8087"), *storing):
         form.validate(config)
         parse_config(config)
     for change in (
@@ -135,7 +136,11 @@ def test_what_the_form_takes_is_taken(connector: Connector) -> None:
         {"app_id": ""},
         {"base_url": "http://heapanalytics.com"},
         {"base_url": 1},
+        {"base_url": "https://"},
+        {"base_url": "heapanalytics.com"},
+        {"base_url": "https://heapanalytics.com/?a=b"},
         {"api": {"api_type": "track", "event_column": "e"}},
+        {"api": {"api_type": "track", "event_column": "e", "identity_column": " "}},
         {"api": {"api_type": "other"}},
         {"requests_in_flight": 0},
         {"requests_in_flight": "4"},

@@ -53,6 +53,16 @@ PURE = {
     *("values", "columns", "apis", "messages", "batches", "checkpoints", "ledger", "replies"),
     *("quotas", "backlog", "throttling", "names", "plan", "rejected_records"),
 }
+#: The same for the sandbox.
+SANDBOX_LAYERS = [
+    *("answers", "property_counts", "quotas", "history", "faults", "journal", "options"),
+    *("server", "validation", "store", "intake", "sandbox", "guard"),
+    *("page.chart", "page.shown", "page.rendering", "page.views", "page.routes", "page.__init__"),
+    *("app", "command", "cli", "running", "__init__", "demo", "__main__"),
+]
+SANDBOX_PURE = {
+    *("answers", "quotas", "history", "faults", "validation", "guard", "page.chart", "page.shown"),
+}
 OUTSIDE = {"socket", "threading", "queue", "requests", "time", "os", "sys"}
 
 
@@ -73,6 +83,7 @@ def _imports(path: Path) -> set[str]:
             modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             modules.add(node.module or "")
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
     return modules
 
 
@@ -83,19 +94,37 @@ def test_imports_go_downward(folder: Path, layers: list[str]) -> None:
     for height, module in enumerate(layers):
         for imported in _imports(folder / f"{module}.py"):
             package, _, name = imported.partition(".")
-            if package == folder.name and name:
+            if package == folder.name and name in layers:
                 assert layers.index(name) < height, f"{module} imports {name}"
+
+
+def test_the_sandbox_imports_downward() -> None:
+    """Neither does any module of the sandbox."""
+    sandbox = ROOT / "heap_sandbox"
+    files = {
+        ".".join(path.relative_to(sandbox).with_suffix("").parts): path
+        for path in sandbox.rglob("*.py")
+    }
+    assert files.keys() == set(SANDBOX_LAYERS)
+    for height, module in enumerate(SANDBOX_LAYERS):
+        for imported in _imports(files[module]):
+            name = imported.removeprefix("heap_sandbox.")
+            if name != imported and name in files:
+                assert SANDBOX_LAYERS.index(name) < height, f"{module} imports {name}"
 
 
 def test_the_core_is_pure() -> None:
     """Modules that decide know no socket, thread, clock or file."""
     for module in PURE | {"pacing"}:
         assert not _imports(PACKAGE / f"{module}.py") & OUTSIDE, module
+    for module in SANDBOX_PURE:
+        path = ROOT / "heap_sandbox" / f"{module.replace('.', '/')}.py"
+        assert not _imports(path) & OUTSIDE, module
 
 
 def test_sandbox_and_connector_share_nothing() -> None:
     """A misreading of Heap's pages in the one is not copied to the other."""
-    for path in (ROOT / "heap_sandbox").glob("*.py"):
+    for path in (ROOT / "heap_sandbox").rglob("*.py"):
         assert not any(name.startswith(PACKAGE.name) for name in _imports(path)), path.name
     for path in PACKAGE.glob("*.py"):
         assert not any(name.startswith("heap_sandbox") for name in _imports(path)), path.name

@@ -135,6 +135,67 @@ def test_file(tmp_path: Path) -> None:
         heap.close()
 
 
+def test_property_counts(tmp_path: Path) -> None:
+    """Names are counted by JSON type: of stored events, and of every update of a profile."""
+    options = SandboxOptions(db=tmp_path / "heap.db")
+    heap = Sandbox(options)
+    sent = {"s": "x", "n": 1, "f": 1.5, "b": True, "l": []}
+    heap.track(body(events=[event(properties=sent, idempotency_key="k"), event(properties=sent)]))
+    repeat = event(properties=sent | {"new": 1}, idempotency_key="k")
+    heap.track(body(events=[repeat, event(properties={"n": "1"}, idempotency_key="l"), repeat]))
+    heap.track(body(events=[event(properties=sent), {}]))  # refused
+    users = [{"identity": "a", "properties": {"s": n}} for n in ("x", 1, 2)]
+    heap.add_user_properties(body(users=users))
+    heap.close()
+    heap = Sandbox(options)
+    found, more = heap.store.property_counts(limit=10)
+    assert [(one["source"], one["name"], one["types"], one["count"]) for one in found] == [
+        ("events", "n", {"number": 2, "string": 1}, 3),
+        ("users", "s", {"number": 2, "string": 1}, 3),
+        ("events", "b", {"boolean": 2}, 2),
+        ("events", "f", {"number": 2}, 2),
+        ("events", "l", {"array": 2}, 2),
+        ("events", "s", {"string": 2}, 2),
+    ]
+    assert more == 0
+    assert heap.store.property_counts(limit=2) == (found[:2], 4)
+    heap.reset()
+    assert heap.store.property_counts(limit=10) == ([], 0)
+    heap.close()
+
+
+def test_newest_first() -> None:
+    """Rows can be walked from the newest to the oldest."""
+    heap = Sandbox()
+    heap.track(body(events=[event(identity=f"u{n % 2}") for n in range(6)]))
+
+    def found(**asked: Any) -> list[int]:
+        return [row["sequence"] for row in heap.store.rows("events", newest_first=True, **asked)]
+
+    assert found(limit=2) == [6, 5]
+    assert found(limit=2, before=5) == [4, 3]
+    assert found(identity="u0", after=1) == [5, 3]
+
+
+def test_beginning_with() -> None:
+    """Identities are found by how they begin; no character has a meaning of its own."""
+    heap = Sandbox()
+    identities = ["a", "ab", "b", "A", "a%", "a_", "a*", "ä"]
+    heap.add_user_properties(body(users=[{"identity": one} for one in identities]))
+
+    def found(text: str, limit: int = 99) -> list[str]:
+        rows = heap.store.beginning_with("users", "identity", text, limit=limit)
+        return [row["identity"] for row in rows]
+
+    assert found("a") == ["a", "a%", "a*", "a_", "ab"]
+    assert found("a%") == ["a%"]
+    assert found("ä") == ["ä"]
+    assert found("a", limit=2) == ["a", "a%"]
+    assert found("c") == []
+    with pytest.raises(KeyError):
+        heap.store.beginning_with("events", "properties", "x", limit=1)
+
+
 def test_options_tell_all_faults() -> None:
     """Options that make no sense do not come into being, and all faults are told at once."""
     with pytest.raises(OptionError) as caught:

@@ -1,0 +1,127 @@
+"""A real Chromium, the pages it is shown, and the connector's command.
+
+`make test-browser` sees to Chromium and to the packages of `package.json`, in `.cache/browser`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+ROOT: Final = Path(__file__).parents[1]
+CACHE: Final = ROOT / ".cache" / "browser"
+SCREENSHOTS: Final = CACHE / "screenshots"
+DESKTOP: Final = (1280, 900)
+PHONE: Final = (390, 844)
+#: In seconds. Nothing here takes longer on a slow machine.
+PATIENCE: Final = 30
+
+#: Root needs the first. Without those about the network, Chromium calls home at every start.
+_FLAGS: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def _chromium() -> str:
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    assert found, "no Chromium; `make test-browser` installs it, CHROMIUM=... names another"
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One headless Chromium for all tests."""
+    expect.set_options(timeout=PATIENCE * 1_000)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=_chromium(), args=_FLAGS)
+        yield chromium
+        chromium.close()
+
+
+class Window:
+    """A window of its own on `page`; what its console complains of is kept in `complaints`."""
+
+    def __init__(self, browser: Browser, *, size: tuple[int, int], dark: bool) -> None:
+        self._context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",
+        )
+        self.page: Page = self._context.new_page()
+        self.page.set_default_timeout(PATIENCE * 1_000)
+        self.complaints: list[str] = []
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.complaints.append(message.text)
+
+    def picture(self, name: str, *, whole: bool = True) -> None:
+        """A screenshot for people to look at: the whole page, or what fits into the window."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=whole)
+
+    def close(self) -> None:
+        """Closes the window."""
+        self._context.close()
+
+
+class Windows:
+    """Opens windows, and closes them all at the end of a test."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self.opened: list[Window] = []
+
+    def open(self, url: str, *, size: tuple[int, int] = DESKTOP, dark: bool = False) -> Window:
+        """A new window at `url`."""
+        window = Window(self._browser, size=size, dark=dark)
+        self.opened.append(window)
+        window.page.goto(url)
+        return window
+
+
+@pytest.fixture
+def windows(browser: Browser) -> Iterator[Windows]:
+    """Windows for one test; none may have had a reason to complain in its console."""
+    opener = Windows(browser)
+    yield opener
+    complaints = [one for window in opener.opened for one in window.complaints]
+    for window in opener.opened:
+        window.close()
+    assert not complaints
+
+
+def connector(*arguments: str, stdin: bytes = b"") -> list[dict[str, Any]]:
+    """Runs the connector's command to its end; the messages on its stdout."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "main.py"), *arguments],
+        input=stdin,
+        capture_output=True,
+        check=False,
+        timeout=2 * PATIENCE,
+    )
+    assert done.returncode == 0, done.stdout[-2_000:]
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def json_file(folder: Path, name: str, content: Mapping[str, Any]) -> str:
+    """Writes `content` to a file in `folder`, for a command to read."""
+    path = folder / name
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return str(path)

@@ -1,0 +1,11 @@
+"""The sandbox's page for people: what arrived, as in Heap's live view.
+
+    routes      which page is asked for, and whether anything on it has changed
+      views     what a page shows
+        shown     how values and times look
+        chart     use of a quota as a picture
+      rendering the templates and the files beside them
+
+HTML made here, and one script of others: htmx, which asks once a second for what is new. Without
+scripts the pages are the same and stand still.
+"""
