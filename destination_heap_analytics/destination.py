@@ -9,7 +9,6 @@ import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import orjson
@@ -26,12 +25,13 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from destination_heap_analytics.catalog import Stream, column_faults, parse_catalog
+from destination_heap_analytics.binding import bind, bind_files, read_json
+from destination_heap_analytics.command_line import parse_args
 from destination_heap_analytics.config import Config, parse_config
 from destination_heap_analytics.connection_check import failed_step
+from destination_heap_analytics.dry_run import DryRun
 from destination_heap_analytics.errors import (
     ConfigurationError,
-    Fault,
     HeapUnavailableError,
     InterruptedSyncError,
     NotHeapError,
@@ -41,6 +41,7 @@ from destination_heap_analytics.errors import (
 )
 from destination_heap_analytics.messages import Message, classify, read_line, split_lines
 from destination_heap_analytics.object_storage import ObjectStorage, open_object_storage
+from destination_heap_analytics.progress_bar import progress_bar
 from destination_heap_analytics.stdout import AirbyteLogHandler, MessageWriter
 from destination_heap_analytics.sync import Surroundings, Sync
 
@@ -94,9 +95,17 @@ class DestinationHeapAnalytics(Destination):
         """
         catalog = ConfiguredAirbyteCatalogSerializer.dump(configured_catalog)
         try:
-            bound, stream, storage = _bind(config, catalog)
-            sync = Sync(bound, stream, _read_message, _line_of, storage, self._surroundings)
-            for line in sync.run([message] for message in input_messages):
+            bound, stream = bind(config, catalog)
+            walk = (
+                DryRun(bound, stream, _read_message)
+                if bound.dry_run
+                else Sync(
+                    *(bound, stream, _read_message, _line_of),
+                    _open_storage(bound),
+                    self._surroundings,
+                )
+            )
+            for line in walk.run([message] for message in input_messages):
                 yield AirbyteMessageSerializer.load(orjson.loads(line))
         except SyncError as error:
             raise AirbyteTracedException(
@@ -108,6 +117,8 @@ class DestinationHeapAnalytics(Destination):
     def run(self, args: list[str]) -> None:
         """Runs one command; ends the process with 1 after a TRACE ERROR if it fails."""
         parsed = self.parse_args(args)
+        if parsed.command == "preview":
+            sys.exit(self._preview(parsed))
         writer = MessageWriter(sys.stdout.buffer)
         _log_to(writer)
         try:
@@ -134,14 +145,7 @@ class DestinationHeapAnalytics(Destination):
 
     def parse_args(self, args: list[str]) -> argparse.Namespace:
         """The command line; without a command, help and exit code 2."""
-        if not args:
-            args = ["--help"] if not sys.argv[1:] else args
-        if not args or args == ["--help"]:
-            try:
-                super().parse_args(["--help"])
-            except SystemExit:
-                raise SystemExit(0 if args and sys.argv[1:] else 2) from None
-        return super().parse_args(args)
+        return parse_args(args)
 
     def _lines(self, parsed: argparse.Namespace) -> Iterator[bytes]:
         match parsed.command:
@@ -151,53 +155,58 @@ class DestinationHeapAnalytics(Destination):
             case "check":
                 yield _dumped(self._check_file(parsed.config))
             case "write":
-                yield from self._write_stdin(parsed.config, parsed.catalog)
+                yield from self._write_stdin(parsed)
 
     def _check_file(self, path: str) -> AirbyteMessage:
         try:
-            status = self.check(logger, _read_json(path, "config"))
+            status = self.check(logger, read_json(path, "config"))
         except ConfigurationError as error:
             status = AirbyteConnectionStatus(status=Status.FAILED, message=str(error))
         return AirbyteMessage(type=Type.CONNECTION_STATUS, connectionStatus=status)
 
-    def _write_stdin(self, config_path: str, catalog_path: str) -> Iterator[bytes]:
-        config, stream, storage = _bind(
-            _read_json(config_path, "config"), _read_json(catalog_path, "catalog")
-        )
-        sync = Sync(config, stream, read_line, bytes, storage, self._surroundings)
-        if threading.current_thread() is threading.main_thread():
-            self._stop_on_signals(sync)
+    def _write_stdin(self, parsed: argparse.Namespace) -> Iterator[bytes]:
+        config, stream = bind_files(parsed.config, parsed.catalog)
+        lines = split_lines(_chunks(sys.stdin.buffer))
+        if config.dry_run:
+            rehearsal = DryRun(config, stream, read_line)
+            _stop_on_signals(rehearsal)
+            yield from rehearsal.run(lines)
+            return
+        sync = Sync(config, stream, read_line, bytes, _open_storage(config), self._surroundings)
+        _stop_on_signals(sync)
         logger.info(f"Loading stream `{stream.name}` by {config.api.api_type}")
-        yield from sync.run(split_lines(_chunks(sys.stdin.buffer)))
+        if not parsed.progress:
+            yield from sync.run(lines)
+            return
+        with progress_bar() as sync.watch:
+            yield from sync.run(lines)
 
     @staticmethod
-    def _stop_on_signals(sync: Sync[bytes]) -> None:
+    def _preview(parsed: argparse.Namespace) -> int:
+        # Only here: its tables take a while to import.
+        from destination_heap_analytics.preview import Preview, show  # noqa: PLC0415
+
+        try:
+            preview = Preview(*bind_files(parsed.config, parsed.catalog), parsed.records)
+            plan = preview.of(split_lines(_chunks(sys.stdin.buffer)))
+        except ConfigurationError as error:
+            print(error, file=sys.stderr)
+            return 1
+        return show(preview, plan, parsed.json)
+
+
+def _stop_on_signals(walk: Sync[bytes] | DryRun[bytes]) -> None:
+    if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda number, _: sync.interrupt(signal.Signals(number).name))
+            signal.signal(number, lambda number, _: walk.interrupt(signal.Signals(number).name))
 
 
-def _bind(
-    raw_config: Mapping[str, Any], raw_catalog: object
-) -> tuple[Config, Stream, ObjectStorage | None]:
-    """Configuration, stream and storage, fit for each other; raises with all faults of all."""
-    faults: list[Fault] = []
-    config: Config | None = None
-    storage: ObjectStorage | None = None
-    try:
-        config = parse_config(raw_config)
-        storage = open_object_storage(config)
-        if storage is not None:
-            storage.prove()
-    except ConfigurationError as error:
-        faults += error.faults
-    stream = parse_catalog(raw_catalog)
-    if isinstance(stream, Fault):
-        faults.append(stream)
-    elif config is not None:
-        faults += column_faults(config.api, stream)
-    if faults or config is None or isinstance(stream, Fault):
-        raise ConfigurationError(faults)
-    return config, stream, storage
+def _open_storage(config: Config) -> ObjectStorage | None:
+    """Where rejected records go, proven to work; raises ConfigurationError."""
+    storage = open_object_storage(config)
+    if storage is not None:
+        storage.prove()
+    return storage
 
 
 def _read_message(message: AirbyteMessage) -> Message:
@@ -207,18 +216,6 @@ def _read_message(message: AirbyteMessage) -> Message:
 def _line_of(message: AirbyteMessage) -> bytes:
     """The line of a message; a value that JSON does not know (a date) stands there as text."""
     return json.dumps(AirbyteMessageSerializer.dump(message), default=str).encode()
-
-
-def _read_json(path: str, what: str) -> Any:
-    try:
-        value = json.loads(Path(path).read_bytes())
-    except OSError as error:
-        raise ConfigurationError([Fault(what, f"cannot read {path}: {error.strerror}")]) from None
-    except ValueError:
-        raise ConfigurationError([Fault(what, f"{path} is not valid JSON")]) from None
-    if not isinstance(value, dict):
-        raise ConfigurationError([Fault(what, f"{path} must hold a JSON object")])
-    return value
 
 
 def _failure_type(error: SyncError) -> FailureType:

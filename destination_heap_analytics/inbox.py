@@ -105,10 +105,16 @@ class Inbox(Generic[Item]):
         except queue.Empty:
             return None
 
-    def next_but_input(self) -> LaneReport | Failed:
-        """The next report that is no input; input keeps its place for `next`."""
+    def next_but_input(self, timeout: float) -> LaneReport | Failed | None:
+        """The next report that is no input; input keeps its place for `next`.
+
+        None after `timeout` seconds without any report.
+        """
         while True:
-            report = self._reports.get()
+            try:
+                report = self._reports.get(timeout=timeout)
+            except queue.Empty:
+                return None
             if isinstance(report, Arrived | SourceEnded):
                 self._put_aside.append(report)
             else:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from destination_heap_analytics.apis import Api, Payload
+from destination_heap_analytics.catalog import configured_columns
+from destination_heap_analytics.config import ApiConfig
+from destination_heap_analytics.errors import NothingAcceptedError
 from destination_heap_analytics.ledger import Ledger
 from destination_heap_analytics.messages import (
     Message,
@@ -53,3 +56,15 @@ class Intake(Generic[Item]):
             assert isinstance(exact, dict)  # noqa: S101  # it was a record before
             return self.api.payload(exact["record"]["data"], record.get("emitted_at"))
         return payload
+
+
+def nothing_accepted(
+    ledger: Ledger, config: ApiConfig, *, saved: bool = False
+) -> NothingAcceptedError:
+    """The error of a sync that could send no record; `saved` as NothingAcceptedError has it."""
+    columns = (
+        f"{field} `{column}`"
+        for field, column in configured_columns(config)
+        if field != "property_columns"
+    )
+    return NothingAcceptedError(ledger.reasons(), ", ".join(columns), saved=saved)

@@ -40,6 +40,11 @@ class Ledger:
         self.first_position[reason] = min(position, self.first_position.get(reason, position))
 
     @property
+    def none_accepted(self) -> bool:
+        """Whether all that is settled was rejected."""
+        return not self.accepted and bool(self.rejected)
+
+    @property
     def balances(self) -> bool:
         """Whether read = accepted + rejected."""
         return not self.waiting

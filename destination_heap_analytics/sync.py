@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Generic, TypeVar
 
 from destination_heap_analytics.apis import Api, make_api
-from destination_heap_analytics.catalog import Stream, configured_columns
+from destination_heap_analytics.catalog import Stream
 from destination_heap_analytics.checkpoints import Checkpoints
 from destination_heap_analytics.client import READ_TIMEOUT, HeapClient
 from destination_heap_analytics.config import Config
@@ -28,11 +28,12 @@ from destination_heap_analytics.inbox import (
     LaneWaits,
     SourceEnded,
 )
-from destination_heap_analytics.intake import UNREADABLE, Intake
+from destination_heap_analytics.intake import UNREADABLE, Intake, nothing_accepted
 from destination_heap_analytics.ledger import Ledger
 from destination_heap_analytics.messages import Message, StateMessage
 from destination_heap_analytics.object_storage import ObjectStorage
 from destination_heap_analytics.pacing import RetryPolicy
+from destination_heap_analytics.progress import Progress
 from destination_heap_analytics.quotas import MINUTE
 from destination_heap_analytics.rejected_files import RejectedFiles
 from destination_heap_analytics.rejected_records import folder
@@ -76,6 +77,8 @@ class Sync(Generic[Item]):
     line_of: Callable[[Item], bytes]
     storage: ObjectStorage | None = None
     surroundings: Surroundings = field(default_factory=Surroundings)
+    #: Shown the counts as they change.
+    watch: Callable[[Ledger], None] | None = None
     ledger: Ledger = field(default_factory=Ledger)
     _intake: Intake[Item] = field(init=False)
     _inbox: Inbox[Item] = field(default_factory=Inbox)
@@ -84,6 +87,7 @@ class Sync(Generic[Item]):
     _api: Api = field(init=False)
     _delivery: Delivery = field(init=False)
     _throttling: Throttling = field(init=False)
+    _progress: Progress = field(init=False)
     #: Lines that leave before the next states.
     _announcements: list[bytes] = field(default_factory=list)
 
@@ -94,6 +98,7 @@ class Sync(Generic[Item]):
         if quotas:
             quotas = replace(quotas, seconds=self.surroundings.minute)
         self._throttling = Throttling(quotas)
+        self._progress = Progress(self.surroundings.clock())
         if self.storage is not None:
             self._files = RejectedFiles(
                 self.storage, folder(self.stream), self.surroundings.clock, self.surroundings.now
@@ -167,8 +172,7 @@ class Sync(Generic[Item]):
         if self._crowded:
             self._delivery.send_all()
         while self._delivery.under_way and not self._has_room:
-            self._note(self._inbox.next_but_input())
-            yield from self._leaving()
+            yield from self._wait()
         if not self._has_room:  # states behind rejected records
             self._save()
             yield from self._leaving()
@@ -178,8 +182,7 @@ class Sync(Generic[Item]):
     def _finish(self) -> Iterator[bytes]:
         self._delivery.send_all()
         while self._delivery.under_way:
-            self._note(self._inbox.next_but_input())
-            yield from self._leaving()
+            yield from self._wait()
         self._save()
         yield from self._leaving()
 
@@ -197,12 +200,19 @@ class Sync(Generic[Item]):
             logger.warning(str(error))
         yield from self._states_leaving()
 
-    def _next_due(self) -> float | None:
-        """Seconds until something is to be sent or saved; None if nothing waits."""
-        due = [self._delivery.next_due()]
+    def _wait(self) -> Iterator[bytes]:
+        """Takes the next report that is no input, if one comes in time."""
+        report = self._inbox.next_but_input(self._progress.due_in(self.surroundings.clock()))
+        if report is not None:
+            self._note(report)
+        yield from self._leaving()
+
+    def _next_due(self) -> float:
+        """Seconds until something is to be sent, saved or said."""
+        due = [self._delivery.next_due(), self._progress.due_in(self.surroundings.clock())]
         if self._files is not None and not self._states_stay:
             due.append(self._files.next_due())
-        return min((seconds for seconds in due if seconds is not None), default=None)
+        return min(seconds for seconds in due if seconds is not None)
 
     def _take(self, item: Item) -> None:
         taken = self._intake.take(item)
@@ -279,8 +289,18 @@ class Sync(Generic[Item]):
             self._files.save_if_full()
             if not self._states_stay:
                 self._files.save_due()
+        self._say_progress()
         announcements, self._announcements = self._announcements, []
         return announcements + self._states_leaving()
+
+    def _say_progress(self) -> None:
+        now = self.surroundings.clock()
+        if self.watch is not None or not self._progress.due_in(now):
+            self._count_requests()
+            if self.watch is not None:
+                self.watch(self.ledger)
+            if words := self._progress.line(self.ledger, now):
+                logger.info(words)
 
     def _states_leaving(self) -> list[bytes]:
         if self._states_stay:
@@ -300,31 +320,18 @@ class Sync(Generic[Item]):
         States stay then, so that a corrected run begins where this one did. Only where files hold
         all that was rejected, and Heap was not asked yet or has not refused all, may they leave.
         """
-        if not self._none_accepted:
+        if not self.ledger.none_accepted:
             return False
         in_files = self._files is not None and self._files.rejected == self.ledger.rejected.total()
         return not in_files or self._delivery.begun
 
-    @property
-    def _none_accepted(self) -> bool:
-        return not self.ledger.accepted and bool(self.ledger.rejected)
-
     def _nothing_accepted(self) -> NothingAcceptedError:
-        columns = (
-            f"{field} `{column}`"
-            for field, column in configured_columns(self.config.api)
-            if field != "property_columns"
-        )
-        return NothingAcceptedError(
-            self.ledger.reasons(), ", ".join(columns), saved=not self._states_stay
-        )
+        return nothing_accepted(self.ledger, self.config.api, saved=not self._states_stay)
 
     def _close_ledger(self, seconds: float) -> None:
         adjustments = self._api.adjustments
         self.ledger.truncated, self.ledger.left_out = adjustments.truncated, adjustments.left_out
-        self.ledger.requests = self._delivery.requests
-        self.ledger.retries = self._delivery.retries
-        self.ledger.throttled = self._delivery.throttled_seconds
+        self._count_requests()
         if self.ledger.accepted:
             for warning in self._api.warnings():
                 logger.warning(warning)
@@ -334,8 +341,13 @@ class Sync(Generic[Item]):
             logger.info(f"Saved {self._files.saved} rejected records in {self._files.files} files")
         logger.info(self.ledger.line(seconds))
 
+    def _count_requests(self) -> None:
+        self.ledger.requests = self._delivery.requests
+        self.ledger.retries = self._delivery.retries
+        self.ledger.throttled = self._delivery.throttled_seconds
+
     def _verify(self) -> None:
         if not self.ledger.balances:
             raise LedgerError("the counts do not add up: see the ledger in the log")
-        if self._none_accepted:
+        if self.ledger.none_accepted:
             raise self._nothing_accepted()

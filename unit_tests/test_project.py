@@ -42,6 +42,12 @@ LAYERS = [
     "throttling",
     "names",
     "plan",
+    "dry_run",
+    "preview",
+    "progress",
+    "progress_bar",
+    "binding",
+    "command_line",
     "connection_check",
     "sync",
     "stdout",
@@ -51,7 +57,7 @@ LAYERS = [
 ]
 PURE = {
     *("values", "columns", "apis", "messages", "batches", "checkpoints", "ledger", "replies"),
-    *("quotas", "backlog", "throttling", "names", "plan", "rejected_records"),
+    *("quotas", "backlog", "throttling", "names", "plan", "progress", "rejected_records"),
 }
 #: The same for the sandbox.
 SANDBOX_LAYERS = [
