@@ -32,7 +32,7 @@ def parse_args(args: list[str]) -> argparse.Namespace:
     preview.add_argument("--catalog", required=True, metavar="FILE", help=_CATALOG)
     preview.add_argument("--json", action="store_true", help="print one JSON object")
     preview.add_argument(
-        "--records", type=int, default=5, metavar="N", help="how many to show (default: 5)"
+        "--records", type=int, default=3, metavar="N", help="how many to show (default: 3)"
     )
     if not args:
         parser.print_help(sys.stderr)

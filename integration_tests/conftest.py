@@ -189,10 +189,22 @@ def assert_nothing_shown(args: Sequence[str], fed: bytes | bytearray, outcome: O
     if "--config" in args:
         with suppress(OSError, ValueError):
             config = json.loads(Path(args[args.index("--config") + 1]).read_bytes())
-    app_id = config.get("app_id") if isinstance(config, dict) else None
+    config = config if isinstance(config, dict) else {}
+    lines: list[bytes | bytearray] = [*fed.split(b"\n")]
+    if config.get("dry_run"):  # what a plan may show of the records
+        lines = [_without(config["api"].get("event_column"), line) for line in lines]
     shown = [*outcome.stdout.split(b"\n"), outcome.stderr]
-    found = leaks(fed.split(b"\n"), app_id, shown)
+    found = leaks(lines, config.get("app_id"), shown)
     assert not found, f"the output shows values of: {', '.join(found[:5])}"
+
+
+def _without(column: str, line: bytes | bytearray) -> bytes | bytearray:
+    try:
+        message = json.loads(line)
+        del message["record"]["data"][column]
+    except (ValueError, KeyError, TypeError):
+        return line
+    return json.dumps(message).encode()
 
 
 def stats(state: Json) -> tuple[float, float]:

@@ -1,0 +1,178 @@
+"""`preview`: the plan for people, `--json` for machines."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from heap_sandbox import SandboxOptions, running
+
+if TYPE_CHECKING:
+    from conftest import Connector
+
+ROOT = Path(__file__).parents[1]
+NOWHERE = "http://127.0.0.1:9"
+
+
+def preview(
+    connector: Connector, records: list[bytes], *args: str, config: object = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs the command with its output in pipes."""
+    command = [
+        *(sys.executable, str(ROOT / "main.py"), "preview"),
+        *("--config", connector.file(config or connector.config(NOWHERE))),
+        *("--catalog", connector.file(connector.catalog()), *args),
+    ]
+    return subprocess.run(
+        command, input=b"".join(records).decode(), capture_output=True, text=True, check=False
+    )
+
+
+def test_tables(connector: Connector) -> None:
+    """Record in and payload out side by side, the counts, and what to look at; no colours."""
+    records = [connector.record(connector.event(n) | {"line_1": "x"}) for n in range(10)]
+    records.append(connector.record({"name": "Signed Up", "who": "guest", "n": 11}))
+    shown = preview(connector, records)
+    assert shown.returncode == 3
+    assert shown.stderr == ""
+    assert "\x1b" not in shown.stdout
+    lines = shown.stdout.splitlines()
+    assert lines[0].startswith("Nothing was sent")
+    assert lines[-1].startswith("Nothing was sent")
+    assert "person0@example.com" in shown.stdout
+    assert "idempotency_key" in shown.stdout
+    assert "rejected:" in shown.stdout
+    assert "identity_of_no_single_person" in shown.stdout
+    assert any("Signed Up" in line and "10" in line for line in lines)
+    assert "Digits or ids in property names: `line_1`" in shown.stdout
+    assert len(max(lines, key=len)) <= 80
+
+
+def test_json(connector: Connector) -> None:
+    """One object: the plan and the samples; the payloads are those that a sync then sends."""
+    records = [connector.record(connector.event(n)) for n in range(5)]
+    with running(SandboxOptions(quotas=False)) as heap:
+        config = connector.config(heap.url)
+        shown = preview(connector, records, "--json", "--records", "2", config=config)
+        assert heap.requests() == []
+        connector.write_here(config, records).succeeded()
+        landed = {event["idempotency_key"]: event["properties"] for event in heap.events()}
+    assert shown.returncode == 0
+    found = json.loads(shown.stdout)
+    assert found["nothing_was_sent"] is True
+    assert found["would_be_sent"] == 5
+    assert [sample["position"] for sample in found["records"]] == [1, 2]
+    for sample in found["records"]:
+        payload = sample["payload"]
+        assert landed[payload["idempotency_key"]] == payload["properties"]
+
+
+def test_rejected_ones_are_shown_wherever_they_come(connector: Connector) -> None:
+    """The first few of them, with the line that is no message as it is."""
+    records = [connector.record(connector.event(n)) for n in range(50)]
+    records += [connector.record({"name": "x", "who": "null"}), b"no message\n"]
+    found = json.loads(preview(connector, records, "--json", "--records", "1").stdout)
+    samples = [(each["position"], each.get("rejected")) for each in found["records"]]
+    assert samples == [(1, None), (51, "identity_of_no_single_person")]
+    found = json.loads(preview(connector, records, "--json", "--records", "2").stdout)
+    assert found["records"][-1] == {
+        "position": 52,
+        "record": "no message",
+        "rejected": "unreadable",
+    }
+
+
+def test_a_terminal_obeys_no_record(connector: Connector) -> None:
+    """Control characters of a record are shown as what they are; markup is text."""
+    record = connector.event(1) | {"a": "\x1b[2J\x9b31m\u202e", "b": "[red]x[/red]"}
+    shown = preview(connector, [connector.record(record)])
+    for character in "\x1b\x9b\u202e":
+        assert character not in shown.stdout
+    assert "[red]x[/red]" in shown.stdout
+
+
+def test_faults_are_listed(connector: Connector) -> None:
+    """On stderr, all of them, like `write` does; the exit code is 1."""
+    config = {"app_id": "x", "api": {"api_type": "track"}}
+    shown = preview(connector, [], config=config)
+    assert shown.returncode == 1
+    assert shown.stdout == ""
+    for field in ("app_id", "api.event_column", "api.identity_column"):
+        assert field in shown.stderr
+    missing = subprocess.run(
+        [sys.executable, str(ROOT / "main.py"), "preview", "--config", "no", "--catalog", "none"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "cannot read no:" in missing.stderr
+    assert "cannot read none:" in missing.stderr
+
+
+def on_a_terminal(command: list[str], stdin: bytes, folder: Path) -> tuple[int, str]:
+    """Runs `command` with stdout and stderr on a terminal; its code and what it shows."""
+    given = folder / "stdin"
+    given.write_bytes(stdin)
+    ours, theirs = pty.openpty()
+    with given.open("rb") as source:
+        process = subprocess.Popen(
+            command,
+            stdin=source,
+            stdout=theirs,
+            stderr=theirs,
+            env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"},
+        )
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 65_536):
+            shown += chunk
+    except OSError:  # the other side is gone
+        pass
+    finally:
+        os.close(ours)
+    return process.wait(60), shown.decode(errors="replace")
+
+
+def test_colours_on_a_terminal(connector: Connector, tmp_path: Path) -> None:
+    """There, rejected records are red."""
+    command = [
+        *(sys.executable, str(ROOT / "main.py"), "preview"),
+        *("--config", connector.file(connector.config(NOWHERE))),
+        *("--catalog", connector.file(connector.catalog())),
+    ]
+    code, shown = on_a_terminal(command, connector.record({"name": "x", "who": "null"}), tmp_path)
+    assert code == 3
+    assert "\x1b[31m" in shown
+
+
+@pytest.mark.parametrize("progress", [True, False])
+def test_progress_bar(connector: Connector, tmp_path: Path, progress: bool) -> None:
+    """`write --progress` on a terminal shows the counts as they grow; without it, none."""
+    records = b"".join(connector.record(connector.event(n)) for n in range(3_000))
+    with running(SandboxOptions(quotas=False, latency_ms=300)) as heap:
+        command = [
+            *(sys.executable, str(ROOT / "main.py"), "write"),
+            *("--config", connector.file(connector.config(heap.url, requests_in_flight=1))),
+            *("--catalog", connector.file(connector.catalog())),
+            *(["--progress"] if progress else []),
+        ]
+        code, shown = on_a_terminal(command, records, tmp_path)
+    assert code == 0
+    assert ("3,000 accepted" in shown) is progress
+
+
+def test_progress_lines(connector: Connector) -> None:
+    """A sync of more than ten seconds says how far it is."""
+    with running(SandboxOptions(quotas=False, latency_ms=4_000)) as heap:
+        config = connector.config(heap.url, requests_in_flight=1)
+        records = [connector.record(connector.event(n)) for n in range(4_000)]
+        outcome = connector.write(config, records).succeeded()
+    assert "So far: 4,000 records read" in outcome.logs
