@@ -19,9 +19,11 @@ def main() -> int:
     began = time.monotonic()
     try:
         if options.run is None:
-            figures, words = _all(options)
+            # By itself: its figure is about waiting, and not about a busy machine.
+            print(load_at_full_speed(), flush=True)
+            figures = _all(options)
         else:
-            figures, words = play(options.seed, options.run, options.largest), ""
+            figures = play(options.seed, options.run, options.largest)
     except (BrokenPromiseError, FailedRunError) as problem:
         print(problem, file=sys.stderr)
         return 1
@@ -30,18 +32,16 @@ def main() -> int:
     for name, count in counts.items():
         print(f"{name:<20}{count:>12,}")
     print(f"{'seconds':<20}{time.monotonic() - began:>12,.0f}")
-    print(words)
     if options.run is None and figures.deaths < options.deaths:
         print(f"Only {figures.deaths} deaths: they prove too little", file=sys.stderr)
         return 1
     return 0
 
 
-def _all(options: argparse.Namespace) -> tuple[Figures, str]:
-    """All runs, some at once; and beside them the load that waits for Heap's quotas."""
+def _all(options: argparse.Namespace) -> Figures:
+    """All runs, some at once."""
     total = Figures()
-    with ThreadPoolExecutor(options.jobs + 1) as pool:
-        quotas = pool.submit(load_at_full_speed)
+    with ThreadPoolExecutor(options.jobs) as pool:
         runs = [
             pool.submit(play, options.seed, run, options.largest) for run in range(options.runs)
         ]
@@ -50,7 +50,7 @@ def _all(options: argparse.Namespace) -> tuple[Figures, str]:
                 total.add(done.result())
                 if total.runs % 20 == 0:
                     print(f"{total.runs} of {options.runs} runs", flush=True)
-            return total, quotas.result()
+            return total
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -7,6 +7,7 @@ the source's own and come back as they came.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -25,7 +26,14 @@ def leaks(fed: Iterable[bytes | bytearray], app_id: object, shown: Iterable[byte
     text = _searchable(shown)
     values = [("app_id", value) for value in _texts(app_id)]
     values += _values_of(fed)
-    return list(dict.fromkeys(where for where, value in values if value.lower() in text))
+    return list(dict.fromkeys(where for where, value in values if _is_in(value.lower(), text)))
+
+
+def _is_in(value: str, text: str) -> bool:
+    """Whether a long `value` stands there, or a short one by itself: not `Second` in `seconds`."""
+    if value not in text or len(value) >= _PIECE:
+        return value in text
+    return bool(re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text))
 
 
 def _searchable(shown: Iterable[bytes]) -> str:

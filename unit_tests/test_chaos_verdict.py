@@ -102,7 +102,13 @@ def test_an_early_state_is_found() -> None:
         judge(states, said)
 
 
-DATA = {"who": "zoë@example.com", "deep": [{"n": 4815162342}], "quote": 'a "b" c', "x": "abc"}
+DATA = {
+    "who": "zoë@example.com",
+    "street": "Second",
+    "deep": [{"n": 4815162342}],
+    "quote": 'a "b" c',
+    "x": "abc",
+}
 FED = [json.dumps({"type": "RECORD", "record": {"data": DATA}}).encode(), b"x" * 30]
 
 
@@ -127,6 +133,6 @@ def test_what_is_shown_is_found(shown: bytes) -> None:
 
 
 def test_what_may_be_shown() -> None:
-    """Names, counts, short texts, and states, which are the source's own."""
+    """Names, counts, short texts, parts of words, and states, which are the source's own."""
     state = b'{"type":"STATE","state":{"data":{"cursor":"zo\xc3\xab@example.com"}}}'
-    assert leaks(FED, "3000610572", [log("column `who` abc 4815"), state, b""]) == []
+    assert leaks(FED, "3000610572", [log("column `who` abc 4815 in 2 seconds"), state, b""]) == []
