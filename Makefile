@@ -66,7 +66,7 @@ lock: $(VENV)/.tests ## The newest versions within the ranges of setup.py
 		--no-header --no-annotate --output-file $(STANDARDS)/airbyte-cdk.lock setup.py -
 
 clean: ## Remove what make made
-	[ ! -s $(IMAGE)/id ] || $(IMAGE)/engine rmi --force "$$(cat $(IMAGE)/id)" "$$(cat $(IMAGE)/base)"
+	-[ ! -s $(IMAGE)/id ] || $(IMAGE)/engine rmi --force "$$(cat $(IMAGE)/id)" "$$(cat $(IMAGE)/base)"
 	rm -rf $(VENV) $(CACHE) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
 
 $(BIN)/uv: $(LOCK)

@@ -58,7 +58,12 @@ class Image:
             names = [(MADE / name).read_text().strip() for name in ("id", "base")]
         except OSError:
             pytest.fail("there is no image: run `make image-test`")
-        return cls(str(MADE / "engine"), *names)
+        image = cls(str(MADE / "engine"), *names)
+        inspect = [image.engine, "image", "inspect", image.id]
+        there = subprocess.run(inspect, capture_output=True, check=False)
+        if there.returncode != 0:
+            pytest.fail(f"the image is gone: remove {MADE / 'id'}, run `make image-test`")
+        return image
 
     def command(
         self, args: Sequence[str], options: Sequence[str], folder: Path | None
