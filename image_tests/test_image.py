@@ -31,7 +31,7 @@ SAMPLES = ROOT / "sample_files"
 APIS = ["track", "add_user_properties", "add_account_properties"]
 #: Seconds; a container that hangs fails by it.
 PATIENCE = 120
-#: MB over the base. An image that grows by a third has caught something that nobody meant.
+#: MB over the base. An image that grows by a fifth has caught something that nobody meant.
 LARGEST_SHARE = 330
 #: Where the tests' files are in a container: not where the connector is, nor where it starts.
 FOLDER = "/config"
