@@ -5,14 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 CACHE := .cache
 LOCK := requirements.lock
+IMAGE := $(CACHE)/image
 REAL_SOURCE := integration_tests/real_source
+STANDARDS := integration_tests/standards
 ARGS ?=
 
 # Environments that a shell may have set, and that would make starts slow or hide a missing flush.
 unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONUNBUFFERED
 
-.PHONY: help demo test lint unit-tests integration-tests test-browser chaos real-source-environments bench sandbox lock clean
+.PHONY: help demo test lint unit-tests integration-tests test-browser chaos real-source-environments bench image image-test sandbox lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is to make
@@ -31,7 +33,7 @@ lint: $(VENV)/.tests
 unit-tests: $(VENV)/.tests ## The tests that start no process of the connector
 	$(BIN)/python -m pytest -n 2 unit_tests
 
-integration-tests: $(VENV)/.tests real-source-environments ## The connector as a process, the local Heap, a real source
+integration-tests: $(VENV)/.tests real-source-environments $(CACHE)/airbyte-cdk/.made ## The connector as a process, the local Heap, a real source
 	$(BIN)/python -m pytest -n 2 --dist loadgroup integration_tests
 
 chaos: $(VENV)/.demo ## 220 seeded syncs into a Heap that fails, some killed, and one within its quotas
@@ -45,6 +47,11 @@ real-source-environments: $(CACHE)/pyairbyte/.made $(CACHE)/source-faker/.made #
 bench: $(VENV)/.demo ## What the connector costs, in one table; a part of it: make bench ARGS="--parts start"
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+image: $(IMAGE)/id ## The image, by Docker, or without it by what Debian has; prints its size
+
+image-test: image $(VENV)/.tests $(CACHE)/airbyte-cdk/.made ## The image in real containers, against a local Heap
+	$(BIN)/python -m pytest -n 2 image_tests
+
 sandbox: $(VENV)/.demo ## A local Heap on http://127.0.0.1:8087, until Ctrl-C
 	$(BIN)/python -m heap_sandbox --port 8087
 
@@ -55,8 +62,11 @@ lock: $(VENV)/.tests ## The newest versions within the ranges of setup.py
 		--no-header --no-annotate --output-file $(REAL_SOURCE)/pyairbyte.lock -
 	echo airbyte-source-faker | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 		--no-header --no-annotate --output-file $(REAL_SOURCE)/source-faker.lock -
+	echo 'airbyte-cdk[dev]' | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+		--no-header --no-annotate --output-file $(STANDARDS)/airbyte-cdk.lock setup.py -
 
 clean: ## Remove what make made
+	-[ ! -s $(IMAGE)/id ] || $(IMAGE)/engine rmi --force "$$(cat $(IMAGE)/id)" "$$(cat $(IMAGE)/base)"
 	rm -rf $(VENV) $(CACHE) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
 
 $(BIN)/uv: $(LOCK)
@@ -72,11 +82,19 @@ $(VENV)/.tests: $(VENV)/.demo
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --constraint $(LOCK) --editable '.[sandbox,tests]'
 	@touch $@
 
-# PyAirbyte and source-faker want Python below 3.13. Compiled at once, or every first start is slow.
+# Three environments apart from ours: the standard tests need an older pytest, PyAirbyte and
+# source-faker want Python below 3.13. Compiled at once, or every first start is slow.
+define environment
+$(BIN)/uv venv --quiet --clear --no-python-downloads --python '>=3.11,<3.13' $(CACHE)/$*
+$(BIN)/uv pip sync --quiet --compile-bytecode --python $(CACHE)/$*/bin/python $<
+@touch $@
+endef
+
 $(CACHE)/%/.made: $(REAL_SOURCE)/%.lock | $(BIN)/uv
-	$(BIN)/uv venv --quiet --clear --no-python-downloads --python '>=3.11,<3.13' $(CACHE)/$*
-	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(CACHE)/$*/bin/python $<
-	@touch $@
+	$(environment)
+
+$(CACHE)/%/.made: $(STANDARDS)/%.lock | $(BIN)/uv
+	$(environment)
 
 # Nothing of it runs while it is installed. npm and Node.js come with the system.
 $(CACHE)/browser/.made: browser_tests/package.json browser_tests/package-lock.json
@@ -85,3 +103,8 @@ $(CACHE)/browser/.made: browser_tests/package.json browser_tests/package-lock.js
 	cp $^ $(@D)
 	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
+
+# What the Dockerfile copies, and what build.sh reads.
+$(IMAGE)/id: Dockerfile .dockerignore image_tests/build.sh metadata.yaml $(LOCK) pyproject.toml setup.py \
+		$(wildcard destination_heap_analytics/*.*)
+	PYTHON=$(PYTHON) image_tests/build.sh $(IMAGE)

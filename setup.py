@@ -36,6 +36,7 @@ setup(
             "httptools>=0.6,<1",  # so that the sandbox does not hide the connector's own cost
         ],
         "tests": [
+            "airbyte-connector-models>=0.1,<1",  # the registry's own model of metadata.yaml
             "botocore>=1.36,<2",  # as in `s3`
             "flask>=3,<4",  # what moto's server needs; moto[server] brings 37 packages
             "flask-cors>=5,<7",  # the same

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from airbyte_connector_models.metadata.v0.connector_metadata_definition_v0 import (
+    ConnectorMetadataDefinitionV0,
+)
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "destination_heap_analytics"
@@ -144,7 +147,10 @@ def test_the_fault_suite_judges_for_itself() -> None:
 
 
 def test_one_version() -> None:
-    """setup.py, metadata.yaml, the image's label and the newest changelog entry agree."""
+    """setup.py, metadata.yaml and the newest changelog entry agree, and nothing else says one.
+
+    The image's label is metadata.yaml's by `make image`; image_tests looks at it.
+    """
 
     def first(pattern: str, file: str) -> str:
         found = re.search(pattern, (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
@@ -154,6 +160,20 @@ def test_one_version() -> None:
     metadata = yaml.safe_load((ROOT / "metadata.yaml").read_text(encoding="utf-8"))
     assert {
         first(r'version="([^"]+)"', "setup.py"),
-        first(r"io.airbyte.version=(\S+)", "Dockerfile"),
         first(r"^## (\S+)", "CHANGELOG.md"),
     } == {metadata["data"]["dockerImageTag"]}
+    assert metadata["data"]["dockerImageTag"] not in (ROOT / "Dockerfile").read_text()
+
+
+def test_metadata() -> None:
+    """Airbyte's registry takes metadata.yaml, by the model that it publishes."""
+    metadata = yaml.safe_load((ROOT / "metadata.yaml").read_text(encoding="utf-8"))
+    data = ConnectorMetadataDefinitionV0.model_validate(metadata).data
+    assert data.docker_repository.endswith("/destination-heap-analytics")
+    assert data.connector_type.value == "destination"
+    assert data.supports_refreshes is True
+    # What is not a field of Airbyte's is refused, so a slip of the pen cannot hide in it.
+    with pytest.raises(ValueError, match="licence"):
+        ConnectorMetadataDefinitionV0.model_validate(
+            {**metadata, "data": {**metadata["data"], "licence": "MIT"}}
+        )

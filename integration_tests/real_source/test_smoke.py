@@ -1,0 +1,145 @@
+"""PyAirbyte's smoke test of a destination: small streams of data that destinations stumble over.
+
+It only asks whether the destination ended well. What counts here is what Heap holds.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heap_sandbox import Sandbox, running
+
+HERE = Path(__file__).parent
+PYTHON = HERE.parents[1] / ".cache" / "pyairbyte" / "bin" / "python"
+CONNECTOR = Path(sys.executable).with_name("destination-heap-analytics")
+PATIENCE = 600
+
+#: What the scenarios are loaded by, unless named below: each has a column `id`.
+USERS = {"api_type": "add_user_properties", "identity_column": "id"}
+OTHER_APIS = {
+    "schema_with_no_primary_key": {
+        "api_type": "track",
+        "event_column": "event_type",
+        "identity_column": "event_id",
+    }
+}
+#: Each runs alone. Several at once are several streams, and a connection loads one: a configuration
+#: names the columns of one stream.
+SCENARIOS = {
+    *("basic_types", "timestamp_types", "time_types", "null_handling", "union_types"),
+    *("large_decimals_and_numbers", "special_number_values", "large_string_values"),
+    *("nested_json_objects", "array_of_primitives", "unicode_and_special_strings"),
+    *("column_naming_edge_cases", "table_naming_edge_cases", "CamelCaseStreamName"),
+    *("wide_table_50_columns", "long_column_names", "sparse_records", "duplicate_primary_keys"),
+    *("empty_stream", "single_record_stream", "large_batch_stream", "schema_with_no_primary_key"),
+}
+SEVERAL = "basic_types,null_handling"
+
+Json = dict[str, Any]
+
+
+def test_smoke(tmp_path: Path) -> None:
+    """Each scenario is delivered, and every user or event of it is in Heap.
+
+    Two at once are refused with the reason, after a preflight that passed; nothing of them is sent.
+    """
+    app_ids = {name: str(number) for number, name in enumerate([*sorted(SCENARIOS), SEVERAL], 1)}
+    with running() as heap:
+        plan = [
+            {
+                "scenarios": name,
+                "config": {
+                    "app_id": app_id,
+                    "base_url": heap.url,
+                    "api": OTHER_APIS.get(name, USERS),
+                },
+                "preflight": name == SEVERAL,
+            }
+            for name, app_id in app_ids.items()
+        ]
+        results = smoke_tested(plan, tmp_path)
+        assert_refused(results.pop(SEVERAL), heap.users(app_id=app_ids.pop(SEVERAL)))
+        for name, found in results.items():
+            assert found["error"] is None, f"{name}: {found['error']}"
+            assert found["success"], name
+            assert found["records_delivered"] == len(found["records"]), name
+        assert results.keys() == SCENARIOS
+        assert_all_arrived(heap, app_ids, {name: results[name]["records"] for name in results})
+
+
+def smoke_tested(plan: list[Json], folder: Path) -> dict[str, Json]:
+    """What `pyairbyte_smoke.py` says of each test; it inherits nothing of the shell."""
+    if not PYTHON.exists():
+        pytest.fail("PyAirbyte is not installed: run `make integration-tests`")
+    done = subprocess.run(
+        [PYTHON, HERE / "pyairbyte_smoke.py", "--destination", CONNECTOR],
+        input=json.dumps(plan),
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "AIRBYTE_LOGGING_ROOT": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4_000:]
+    return {line["scenarios"]: line for line in map(json.loads, done.stdout.splitlines())}
+
+
+def assert_refused(found: Json, users: list[Json]) -> None:
+    """A configuration error for two streams; in Heap is what the preflight sent."""
+    assert found["preflight_passed"] is True
+    assert found["success"] is False
+    assert "ConfigurationError" in found["error"]
+    assert {user["identity"] for user in users} == {"1", "2", "3"}
+    assert all("_preflight_basic_types_id" in user["properties"] for user in users)
+
+
+def assert_all_arrived(
+    heap: Sandbox, app_ids: dict[str, str], records: dict[str, list[Json]]
+) -> None:
+    """What each scenario is about is in Heap as it should be."""
+    held = {
+        name: {user["identity"]: user["properties"] for user in heap.users(app_id=app_id)}
+        for name, app_id in app_ids.items()
+    }
+    for name in SCENARIOS - OTHER_APIS.keys():
+        assert_scalars_arrived(name, records[name], held[name])
+    assert held["empty_stream"] == {}
+    assert len(held["large_batch_stream"]) == 1_000
+    nested = held["nested_json_objects"]["1"]
+    assert nested["metadata.tags"] == "a||b||c"
+    assert nested["nested_deep.level1.level2.value"] == "deep"
+    assert nested["items_array.0.sku"] == "ABC"
+    assert held["array_of_primitives"]["1"]["integer_array"] == "1||2||3"
+    assert held["union_types"]["1"]["object_or_string.key"] == "value"
+    # The rows of `schema_with_no_primary_key` that are the same to the letter are one event.
+    events = heap.events(app_id=app_ids["schema_with_no_primary_key"])
+    assert {(event["event"], event["identity"]) for event in events} == {
+        ("click", "evt_001"),
+        ("view", "evt_002"),
+    }
+    assert len(events) == 2
+
+
+def assert_scalars_arrived(stream: str, records: list[Json], users: dict[str, Json]) -> None:
+    """Each user has the last value that is not null of every column that holds a scalar.
+
+    Heap reserves `id`, and takes texts of fewer than 1,024 characters.
+    """
+    expected: dict[str, Json] = {}
+    for record in records:
+        user = expected.setdefault(str(record["id"]), {})
+        for name, value in record.items():
+            if isinstance(value, str):
+                user[name] = value[:1_023]
+            elif isinstance(value, bool | int | float):
+                user[f"{stream}_id" if name == "id" else name] = value
+    assert users.keys() == expected.keys(), stream
+    for identity, properties in expected.items():
+        assert properties.items() <= users[identity].items(), f"{stream}, user {identity}"
