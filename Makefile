@@ -14,7 +14,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONUNBUFFERED
 
-.PHONY: help demo test lint unit-tests integration-tests test-browser chaos real-source-environments bench image image-test sandbox lock clean
+.PHONY: help demo test lint unit-tests integration-tests test-browser screenshots chaos real-source-environments bench image image-test sandbox lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is to make
@@ -41,6 +41,9 @@ chaos: $(VENV)/.demo ## 220 seeded syncs into a Heap that fails, some killed, an
 
 test-browser: $(VENV)/.tests $(CACHE)/browser/.made ## The form and the local Heap's page in Chromium; needs npm, installs Chromium where none is
 	CHROMIUM="$$(browser_tests/chromium.sh)" && export CHROMIUM && $(BIN)/python -m pytest -n 2 browser_tests
+
+screenshots: $(VENV)/.tests $(CACHE)/browser/.made ## The pictures of the README, of the real things
+	CHROMIUM="$$(browser_tests/chromium.sh)" && export CHROMIUM && $(BIN)/python -m browser_tests.screenshots
 
 real-source-environments: $(CACHE)/pyairbyte/.made $(CACHE)/source-faker/.made ## PyAirbyte and source-faker, apart from each other
 

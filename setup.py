@@ -20,6 +20,7 @@ setup(
         "pendulum>=3.0,<4",  # the rarer forms of ISO 8601
         "pydantic>=2.7,<3",  # the configuration as one frozen value
         "requests>=2.32,<3",  # HTTP
+        "rich>=13,<16",  # the tables of `preview`, the bar of `write --progress`
         "urllib3>=2,<3",  # its errors tell a refused connection from an unknown host
     ],
     extras_require={
@@ -30,7 +31,6 @@ setup(
         ],
         "sandbox": [
             "jinja2>=3.1,<4",  # the page's templates; it escapes what they show
-            "rich>=13,<16",  # the demo's tables
             "starlette>=0.40,<2",
             "uvicorn>=0.30,<1",
             "httptools>=0.6,<1",  # so that the sandbox does not hide the connector's own cost

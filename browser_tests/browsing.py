@@ -26,7 +26,7 @@ PHONE: Final = (390, 844)
 PATIENCE: Final = 30
 
 #: Root needs the first. Without those about the network, Chromium calls home at every start.
-_FLAGS: Final = (
+FLAGS: Final = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -36,7 +36,8 @@ _FLAGS: Final = (
 )
 
 
-def _chromium() -> str:
+def chromium() -> str:
+    """The path of a Chromium."""
     found = os.environ.get("CHROMIUM") or shutil.which("chromium")
     assert found, "no Chromium; `make test-browser` installs it, CHROMIUM=... names another"
     return found
@@ -47,9 +48,9 @@ def browser() -> Iterator[Browser]:
     """One headless Chromium for all tests."""
     expect.set_options(timeout=PATIENCE * 1_000)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=_chromium(), args=_FLAGS)
-        yield chromium
-        chromium.close()
+        launched = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield launched
+        launched.close()
 
 
 class Window:
