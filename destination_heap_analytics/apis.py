@@ -163,6 +163,8 @@ class _AddProperties:
 
     merges: ClassVar = True
     _field: ClassVar[str]
+    #: Whether a selected property may have a name that Heap reserves.
+    _may_clash = False
 
     def __init__(
         self,
@@ -181,7 +183,8 @@ class _AddProperties:
         if isinstance(identity, Rejected):
             return identity
         properties = self._mapper.properties(record, self.adjustments)
-        self._rename_reserved(properties)
+        if self._may_clash:
+            self._rename_reserved(properties)
         return identity, dump({self._field: identity, "properties": properties}, option=None)
 
     def _rename_reserved(self, properties: dict[str, Scalar]) -> None:
@@ -209,8 +212,6 @@ class AddUserProperties(_AddProperties):
     def _rename_reserved(self, properties: dict[str, Scalar]) -> None:
         # Source: https://developers.heap.io/reference/add-user-properties ("id" clashes with
         # Heap's own, whatever its casing).
-        if not self._may_clash:
-            return
         for name in _ID_SPELLINGS:
             if name in properties:
                 self._renamed = True

@@ -52,20 +52,16 @@ class Backlog:
         request, self._picked = OpenBatch(), []
         room = _Room(self._identities, now)
         for parked in self._parked.values():
-            while (
-                parked
-                and len(request) < most
-                and room[parked[0].identity] > 0
-                and request.takes(parked[0].body)
-            ):
-                self._pick(parked.popleft(), request, room)
+            while parked and len(request) < most and self._pick(parked[0], request, room):
+                parked.popleft()
         self._parked = {identity: parked for identity, parked in self._parked.items() if parked}
-        while self._fresh and len(request) < most and request.takes(self._fresh[0].body):
-            item = self._fresh.popleft()
+        while self._fresh and len(request) < most:
+            item = self._fresh[0]
             if item.identity in self._parked or room[item.identity] <= 0:
                 self._parked.setdefault(item.identity, deque()).append(item)
-            else:
-                self._pick(item, request, room)
+            elif not self._pick(item, request, room):
+                break
+            self._fresh.popleft()
         return request.close()
 
     def put_back(self, count: int) -> None:
@@ -91,10 +87,13 @@ class Backlog:
         waits = [self._identities.opens_in({each: 1}, now) for each in self._parked]
         return min((wait for wait in waits if wait is not None), default=None)
 
-    def _pick(self, item: _Item, request: OpenBatch, room: "_Room") -> None:
+    def _pick(self, item: _Item, request: OpenBatch, room: "_Room") -> bool:
+        """Whether `item` still goes into the request, and puts it there."""
+        if room[item.identity] <= 0 or not request.add(item.position, item.identity, item.body):
+            return False
         room[item.identity] -= 1
-        request.add(item.position, item.identity, item.body)
         self._picked.append(item)
+        return True
 
 
 class _Room(dict[str, int]):

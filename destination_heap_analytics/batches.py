@@ -93,15 +93,15 @@ class OpenBatch:
     def __len__(self) -> int:
         return len(self._items)
 
-    def takes(self, body: bytes) -> bool:
-        """Whether one more item stays within both limits; an empty batch takes any."""
+    def add(self, position: int, identity: str, body: bytes) -> bool:
+        """Appends an item, if both limits allow it; an empty batch takes any."""
         count = len(self._items)
-        return not count or (count < MAX_ITEMS and self.size + len(body) + count < MAX_BYTES)
-
-    def add(self, position: int, identity: str, body: bytes) -> None:
-        """Appends an item."""
+        size = self.size + len(body)
+        if count and (count >= MAX_ITEMS or size + count >= MAX_BYTES):
+            return False
         self._items.append((position, identity, body))
-        self.size += len(body)
+        self.size = size
+        return True
 
     def close(self) -> Batch:
         """What was added, frozen; this batch is empty again."""

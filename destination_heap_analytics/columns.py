@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import methodcaller
 from typing import Any, Final
 
 from destination_heap_analytics.values import (
@@ -183,8 +184,8 @@ def compile_lookup(path: str, schema: Schema | None) -> Lookup:
         raise LookupError(path)
     keys, open_path = resolved.keys, resolved.open_path
     if len(keys) == 1 and open_path is None:
-        only = keys[0]
-        return lambda record: record.get(only, MISSING)
+        # `record.get(key, MISSING)`, which costs less than a call to a function of ours.
+        return methodcaller("get", keys[0], MISSING)
 
     def look_up(record: Record) -> Any:
         value: Any = record
@@ -238,7 +239,7 @@ class PropertyMapper:
 
     def __init__(self, selection: PropertySelection, schema: Schema | None) -> None:
         self._everything = selection.everything
-        self._lookups: Sequence[tuple[str, Lookup]] = [
+        self._columns = [
             (column.name, compile_lookup(column.path, schema)) for column in selection.columns
         ]
         #: Column by its name in Heap.
@@ -249,15 +250,25 @@ class PropertyMapper:
     def properties(self, record: Record, adjustments: Adjustments) -> dict[str, Scalar]:
         """`{name: value}` as Heap stores it; a column missing in this record is left out."""
         properties = self._all_properties(record, adjustments) if self._everything else {}
-        for name, look_up in self._lookups:
-            value = look_up(record)
-            if value is not MISSING:
-                add_property(properties, name, value, adjustments)
-                if self._never_seen:
-                    self._never_seen.pop(name, None)
         if self._never_seen:
-            self._last_record = record
+            self._look_for_unseen(record)
+        for name, look_up in self._columns:
+            value = look_up(record)
+            kind = type(value)
+            # Most are dealt with right here: a call for each is a good part of all work.
+            if (
+                (kind is str and len(value) < PROPERTY_LENGTH_LIMIT) or kind is int or kind is bool
+            ) and 0 < len(name) < PROPERTY_LENGTH_LIMIT:
+                properties[name] = value
+            elif value is not MISSING:
+                add_property(properties, name, value, adjustments)
         return properties
+
+    def _look_for_unseen(self, record: Record) -> None:
+        self._last_record = record
+        for name, look_up in self._columns:
+            if look_up(record) is not MISSING:
+                self._never_seen.pop(name, None)
 
     def _all_properties(self, record: Record, adjustments: Adjustments) -> dict[str, Scalar]:
         """All leaves of a record, as `add_property` gives them one by one."""

@@ -41,7 +41,8 @@ class _Lane:
     #: Batches go in; None ends the sender.
     todo: "queue.SimpleQueue[Batch | None]" = field(default_factory=queue.SimpleQueue)
     open: OpenBatch = field(default_factory=OpenBatch)
-    open_since: float = 0.0
+    #: When the first item came into the open batch; None while it is empty.
+    open_since: float | None = None
     handed: int = 0
     settled: int = 0
     #: Whether anything of it is settled, be it not a whole batch.
@@ -122,11 +123,11 @@ class Delivery:
         """Puts an item into its identity's lane; sends the lane's batch when it is full."""
         number = lane_of(identity, len(self._lanes))
         lane = self._lanes[number]
-        if not lane.open.takes(body):
+        if not lane.open.add(position, identity, body):
             self._send(number)
-        if not lane.open:
+            lane.open.add(position, identity, body)
+        if lane.open_since is None:
             lane.open_since = self._clock()
-        lane.open.add(position, identity, body)
 
     def marks(self) -> list[int]:
         """For each lane, how many batches hold all that was added so far."""
@@ -138,14 +139,14 @@ class Delivery:
 
     def next_due(self) -> float | None:
         """Seconds until an open batch has waited long enough; None if all are empty."""
-        opened = [lane.open_since for lane in self._lanes if lane.open]
+        opened = [lane.open_since for lane in self._lanes if lane.open_since is not None]
         return max(0.0, min(opened) + OPEN_AT_MOST - self._clock()) if opened else None
 
     def send_due(self) -> None:
         """Sends the open batches that have waited long enough."""
         due = self._clock() - OPEN_AT_MOST
         for number, lane in enumerate(self._lanes):
-            if lane.open and lane.open_since <= due:
+            if lane.open_since is not None and lane.open_since <= due:
                 self._send(number)
 
     def send_all(self) -> None:
@@ -180,6 +181,7 @@ class Delivery:
     def _send(self, number: int) -> None:
         lane = self._lanes[number]
         batch = lane.open.close()
+        lane.open_since = None
         lane.handed += 1
         self._unsettled_bytes += batch.weight
         if self._first_lane is None:

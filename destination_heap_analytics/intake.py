@@ -39,7 +39,10 @@ class Intake(Generic[Item]):
         message = self.read(item)
         if type(message) is dict:
             self.ledger.read += 1
-            return self._map(item, message)
+            if message.get("stream") != self.stream_name:
+                return _OF_ANOTHER_STREAM
+            payload = self.api.payload(message["data"], message.get("emitted_at"))
+            return self._mapped_exactly(item, message) if payload is INEXACT else payload
         if isinstance(message, StateMessage):
             return message
         if isinstance(message, Unreadable):
@@ -47,15 +50,13 @@ class Intake(Generic[Item]):
             return UNREADABLE
         return None
 
-    def _map(self, item: Item, record: RecordMessage) -> Payload | Rejected:
-        if record.get("stream") != self.stream_name:
-            return _OF_ANOTHER_STREAM
-        payload = self.api.payload(record["data"], record.get("emitted_at"))
-        if payload is INEXACT and isinstance(item, bytes):
-            exact = read_exactly(item)
-            assert isinstance(exact, dict)  # noqa: S101  # it was a record before
-            return self.api.payload(exact["record"]["data"], record.get("emitted_at"))
-        return payload
+    def _mapped_exactly(self, item: Item, record: RecordMessage) -> Payload | Rejected:
+        """The payload with all digits of its numbers, where there is a line to read them from."""
+        if not isinstance(item, bytes):
+            return INEXACT
+        exact = read_exactly(item)
+        assert isinstance(exact, dict)  # noqa: S101  # it was a record before
+        return self.api.payload(exact["record"]["data"], record.get("emitted_at"))
 
 
 def nothing_accepted(

@@ -68,8 +68,10 @@ def read_line(line: bytes) -> Message:
             return _PASSED_OVER
         message = read_exactly(line)
     found = classify(message)
-    # Once more: orjson would round integers of more than 64 bits in a cursor.
-    return classify(read_exactly(line)) if type(found) is StateMessage else found
+    if type(found) is StateMessage:
+        # Once more: orjson would round integers of more than 64 bits in a cursor.
+        return classify(read_exactly(line))
+    return found
 
 
 def classify(message: object) -> Message:

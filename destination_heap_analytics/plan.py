@@ -82,9 +82,9 @@ class Plan:
         """One more payload that would be sent."""
         identity, body = payload
         batch = self._open[lane_of(identity, len(self._open))]
-        if not batch.takes(body):
+        if not batch.add(self.ledger.read, identity, body):
             self._close(batch)
-        batch.add(self.ledger.read, identity, body)
+            batch.add(self.ledger.read, identity, body)
         self.ledger.accepted += 1
         self._identities.add(identity)
         item = orjson.loads(body)

@@ -220,7 +220,8 @@ class Sync(Generic[Item]):
         if isinstance(taken, tuple):
             if self._files is not None:
                 self._files.keep(position, self.line_of(item))
-            self._delivery.add(position, *taken)
+            identity, body = taken
+            self._delivery.add(position, identity, body)
         elif isinstance(taken, StateMessage):
             self._checkpoints.arrived(taken.raw, position, self._delivery.marks())
         elif isinstance(taken, Rejected):

@@ -32,10 +32,9 @@ def test_batches_in_order_are_the_payloads_in_order(sizes: list[tuple[int, int]]
     batches: list[Batch] = []
     batch = OpenBatch()
     for position, body in enumerate(bodies, start=1):
-        if not batch.takes(body):
+        if not batch.add(position, f"i{position}", body):
             batches.append(batch.close())
-        assert batch.takes(body)
-        batch.add(position, f"i{position}", body)
+            assert batch.add(position, f"i{position}", body)
     if len(batch):
         batches.append(batch.close())
     assert len(batch) == 0
