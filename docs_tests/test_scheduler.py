@@ -205,6 +205,20 @@ def test_scheduled(folder: Folder, scheduler: str) -> None:
         assert len(heap.events()) == folder.position == 300
 
 
+def test_with_docker(folder: Folder) -> None:
+    """The two lines for Docker take the place of those in the script, and it is still one."""
+    (lines,) = [block.splitlines() for block in DOCUMENT.blocks("") if block]
+    script = (folder.path / "sync.sh").read_text()
+    for line in lines:
+        name = line.partition("()")[0]
+        (old,) = [before for before in script.splitlines() if before.startswith(f"{name}() ")]
+        script = script.replace(old, line)
+        # The same arguments behind another program.
+        assert line.endswith(old.partition(" --config")[2])
+    assert script.count("docker run") == 2
+    subprocess.run(["sh", "-n"], input=script, text=True, check=True)
+
+
 # -- what it promises ---------------------------------------------------------------------------
 
 #: Numbered records from where the state says, 100 a state; may end early, by an exit code.
