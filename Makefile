@@ -14,7 +14,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONUNBUFFERED
 
-.PHONY: help demo test lint unit-tests integration-tests test-browser screenshots chaos real-source-environments bench image image-test sandbox lock clean
+.PHONY: help demo test lint unit-tests integration-tests docs-tests test-browser screenshots chaos real-source-environments bench image image-test sandbox lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is to make
@@ -23,7 +23,7 @@ help: ## What there is to make
 demo: $(VENV)/.demo ## Start a local Heap, load the sample users by all three APIs, show what landed
 	@$(BIN)/python -m heap_sandbox.demo
 
-test: lint unit-tests integration-tests ## Everything that needs Python and the package index only
+test: lint unit-tests integration-tests docs-tests ## Everything that needs Python and the package index only
 
 lint: $(VENV)/.tests
 	$(BIN)/ruff check .
@@ -35,6 +35,9 @@ unit-tests: $(VENV)/.tests ## The tests that start no process of the connector
 
 integration-tests: $(VENV)/.tests real-source-environments $(CACHE)/airbyte-cdk/.made ## The connector as a process, the local Heap, a real source
 	$(BIN)/python -m pytest -n 2 --dist loadgroup integration_tests
+
+docs-tests: $(VENV)/.tests $(CACHE)/source-faker/.made ## What the documents show and say, run
+	$(BIN)/python -m pytest -n 2 docs_tests
 
 chaos: $(VENV)/.demo ## 220 seeded syncs into a Heap that fails, some killed, and one within its quotas
 	$(BIN)/python -m chaos
