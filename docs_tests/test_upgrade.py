@@ -149,8 +149,8 @@ def seen(number: int, **fields: Any) -> Json:
 def run(folder: Path, command: str, config: Json, records: list[Json] | None = None) -> Ran:
     """A command, as Airbyte runs it; a state stands behind the records."""
     (folder / "config.json").write_text(json.dumps(config))
-    properties = {name: {} for name in (records or [{}])[0]}
-    stream = {"name": "visits", "json_schema": {"type": "object", "properties": properties}}
+    properties: Json = {name: {} for name in (records or [{}])[0]}
+    stream: Json = {"name": "visits", "json_schema": {"type": "object", "properties": properties}}
     stream["supported_sync_modes"] = ["full_refresh", "incremental"]
     configured = {"sync_mode": "incremental", "destination_sync_mode": "append"}
     (folder / "catalog.json").write_text(
