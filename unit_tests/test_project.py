@@ -74,12 +74,17 @@ SANDBOXES = {
         *("options", "validation", "store", "sandbox", "page.views", "page.__init__"),
         *("app", "cli", "running", "__init__", "demo", "__main__"),
     ],
+    "hackle_sandbox": [
+        *("options", "validation", "store", "sandbox", "page.views", "page.__init__"),
+        *("app", "cli", "running", "__init__", "__main__"),
+    ],
 }
 SANDBOX_PURE = {
     "sandbox": {
         *("answers", "quotas", "history", "faults", "guard", "page.chart", "page.shown"),
     },
     "heap_sandbox": {"validation"},
+    "hackle_sandbox": {"validation"},
 }
 OUTSIDE = {"socket", "threading", "queue", "requests", "time", "os", "sys"}
 

@@ -37,6 +37,7 @@ def _environment(package: str) -> Environment:
         "short": shown.short,
         "moment": shown.moment,
         "clock": shown.clock,
+        "milliseconds": shown.milliseconds,
         "day": shown.day,
         "many": shown.many,
         "properties": shown.properties,
