@@ -62,6 +62,10 @@ PURE = {
     *("values", "columns", "apis", "messages", "batches", "checkpoints", "ledger", "replies"),
     *("quotas", "backlog", "throttling", "names", "plan", "progress", "rejected_records"),
 }
+#: The same for Hackle's own part, which stands on what the other connector has in common with it.
+HACKLE = ROOT / "destination_hackle"
+HACKLE_LAYERS = ["values", "properties", "config", "catalog", "payloads", "__init__"]
+HACKLE_PURE = {"values", "properties", "config", "catalog", "payloads"}
 #: The same for the local stand-ins: the parts that all have in common, and each service.
 SANDBOXES = {
     "sandbox": [
@@ -110,7 +114,9 @@ def _imports(path: Path) -> set[str]:
     return modules
 
 
-@pytest.mark.parametrize(("folder", "layers"), [(PACKAGE, LAYERS), (CHAOS, CHAOS_LAYERS)])
+@pytest.mark.parametrize(
+    ("folder", "layers"), [(PACKAGE, LAYERS), (HACKLE, HACKLE_LAYERS), (CHAOS, CHAOS_LAYERS)]
+)
 def test_imports_go_downward(folder: Path, layers: list[str]) -> None:
     """No module knows one that stands above it, so there is no circle."""
     assert {path.stem for path in folder.glob("*.py")} == set(layers)
@@ -142,6 +148,8 @@ def test_the_core_is_pure() -> None:
     """Modules that decide know no socket, thread, clock or file."""
     for module in PURE | {"pacing"}:
         assert not _imports(PACKAGE / f"{module}.py") & OUTSIDE, module
+    for module in HACKLE_PURE:
+        assert not _imports(HACKLE / f"{module}.py") & OUTSIDE, module
     for package, modules in SANDBOX_PURE.items():
         for module in modules:
             path = ROOT / package / f"{module.replace('.', '/')}.py"
@@ -150,11 +158,17 @@ def test_the_core_is_pure() -> None:
 
 def test_sandbox_and_connector_share_nothing() -> None:
     """A misreading of a service in the one is not copied to the other."""
-    connectors = {PACKAGE.name}
+    connectors = {PACKAGE.name, HACKLE.name}
     for path in (path for package in SANDBOXES for path in (ROOT / package).rglob("*.py")):
         assert not {name.partition(".")[0] for name in _imports(path)} & connectors, path
     for path in (path for package in connectors for path in (ROOT / package).glob("*.py")):
         assert not {name.partition(".")[0] for name in _imports(path)} & SANDBOXES.keys(), path
+
+
+def test_heap_knows_no_hackle() -> None:
+    """What is special to one service is not known to the other."""
+    for path in PACKAGE.glob("*.py"):
+        assert not any(name.startswith(HACKLE.name) for name in _imports(path)), path.name
 
 
 def test_the_fault_suite_judges_for_itself() -> None:
