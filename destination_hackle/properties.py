@@ -88,8 +88,15 @@ class PropertyMapper:
     def _all_properties(self, record: Record, adjustments: Adjustments) -> dict[str, Scalar]:
         # Most stay as they are: all are copied, and only the others taken up again.
         properties = dict(record)
-        fits = self._limits.fits
-        others = [name for name, value in record.items() if not fits(value)]
+        longest, largest = self._limits.text_length, self._limits.number
+        # As `Limits.fits`, which would be called for each value.
+        others = [
+            name
+            for name, value in record.items()
+            if (type(value) is not str or len(value) > longest)
+            and (type(value) is not int or not -largest <= value <= largest)
+            and type(value) is not bool
+        ]
         if names := record.keys() - self._fitting_names:
             others = list(record)
             if len(self._fitting_names) < _MOST_NAMES:
