@@ -55,6 +55,9 @@ class Config(Frozen):
         Annotated[NoStorage | LocalStorage | S3Storage, Field(discriminator="storage_type")] | None
     ) = None
 
+    #: Map and count everything, send nothing.
+    dry_run: bool = False
+
     @property
     def selection(self) -> PropertySelection:
         """`property_columns`, read."""
@@ -95,6 +98,7 @@ _WORDS: Final = {
     "missing": "is required",
     "string_type": 'must be text, in quotes ("...")',
     "string_too_short": "must not be blank",
+    "bool_type": "must be true or false, without quotes",
     "int_type": "must be a whole number, without quotes",
     "model_attributes_type": "must be an object",
     "model_type": "must be an object",
