@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hackle_sandbox.validation import ValidationError, read_events, read_key
@@ -171,6 +171,9 @@ JSON = st.recursive(
 )
 
 
+@settings(
+    derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # a busy machine is no fault
 @given(name=st.sampled_from(list(event())), value=JSON)
 def test_any_json(name: str, value: Any) -> None:
     """Whatever stands in a field is taken or refused in words; nothing else is raised."""
