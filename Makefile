@@ -8,13 +8,14 @@ LOCK := requirements.lock
 IMAGE := $(CACHE)/image
 REAL_SOURCE := integration_tests/real_source
 STANDARDS := integration_tests/standards
+REAL_PEER := integration_tests/real_peer
 ARGS ?=
 
 # Environments that a shell may have set, and that would make starts slow or hide a missing flush.
 unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONUNBUFFERED
 
-.PHONY: help demo test lint unit-tests integration-tests docs-tests test-browser screenshots chaos real-source-environments bench image image-test sandbox lock clean
+.PHONY: help demo test lint unit-tests integration-tests docs-tests test-browser screenshots chaos real-source-environments real-peer-environment bench image image-test sandbox sandbox-hackle lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is to make
@@ -33,7 +34,7 @@ lint: $(VENV)/.tests
 unit-tests: $(VENV)/.tests ## The tests that start no process of the connector
 	$(BIN)/python -m pytest -n 2 unit_tests
 
-integration-tests: $(VENV)/.tests real-source-environments $(CACHE)/airbyte-cdk/.made ## The connector as a process, the local Heap, a real source
+integration-tests: $(VENV)/.tests real-source-environments real-peer-environment $(CACHE)/airbyte-cdk/.made ## The connector as a process, the local Heap, a real source
 	$(BIN)/python -m pytest -n 2 --dist loadgroup integration_tests
 
 docs-tests: $(VENV)/.tests $(CACHE)/source-faker/.made ## What the documents show and say, run
@@ -50,6 +51,8 @@ screenshots: $(VENV)/.tests $(CACHE)/browser/.made ## The pictures of the README
 
 real-source-environments: $(CACHE)/pyairbyte/.made $(CACHE)/source-faker/.made ## PyAirbyte and source-faker, apart from each other
 
+real-peer-environment: $(CACHE)/hackle-sdk/.made ## Hackle's own SDK, apart from the rest
+
 bench: $(VENV)/.demo ## What the connector costs, in one table; a part of it: make bench ARGS="--parts start"
 	@$(BIN)/python -m benchmarks $(ARGS)
 
@@ -57,6 +60,9 @@ image: $(IMAGE)/id ## The image, by Docker, or without it by what Debian has; pr
 
 image-test: image $(VENV)/.tests $(CACHE)/airbyte-cdk/.made ## The image in real containers, against a local Heap
 	$(BIN)/python -m pytest -n 2 image_tests
+
+sandbox-hackle: $(VENV)/.demo ## A local Hackle on http://127.0.0.1:8088, until Ctrl-C
+	$(BIN)/python -m hackle_sandbox --port 8088
 
 sandbox: $(VENV)/.demo ## A local Heap on http://127.0.0.1:8087, until Ctrl-C
 	$(BIN)/python -m heap_sandbox --port 8087
@@ -70,6 +76,9 @@ lock: $(VENV)/.tests ## The newest versions within the ranges of setup.py
 		--no-header --no-annotate --output-file $(REAL_SOURCE)/source-faker.lock -
 	echo 'airbyte-cdk[dev]' | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 		--no-header --no-annotate --output-file $(STANDARDS)/airbyte-cdk.lock setup.py -
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --only-binary :all: \
+		--override $(REAL_PEER)/overrides.txt \
+		--no-header --no-annotate --output-file $(REAL_PEER)/hackle-sdk.lock $(REAL_PEER)/requirements.txt
 
 clean: ## Remove what make made
 	-[ ! -s $(IMAGE)/id ] || $(IMAGE)/engine rmi --force "$$(cat $(IMAGE)/id)" "$$(cat $(IMAGE)/base)"
@@ -88,8 +97,9 @@ $(VENV)/.tests: $(VENV)/.demo
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --constraint $(LOCK) --editable '.[sandbox,tests]'
 	@touch $@
 
-# Three environments apart from ours: the standard tests need an older pytest, PyAirbyte and
-# source-faker want Python below 3.13. Compiled at once, or every first start is slow.
+# Environments apart from ours: the standard tests need an older pytest, PyAirbyte and
+# source-faker want Python below 3.13, Hackle's SDK is nobody's dependency. Compiled at once, or
+# every first start is slow.
 define environment
 $(BIN)/uv venv --quiet --clear --no-python-downloads --python '>=3.11,<3.13' $(CACHE)/$*
 $(BIN)/uv pip sync --quiet --compile-bytecode --python $(CACHE)/$*/bin/python $<
@@ -100,6 +110,9 @@ $(CACHE)/%/.made: $(REAL_SOURCE)/%.lock | $(BIN)/uv
 	$(environment)
 
 $(CACHE)/%/.made: $(STANDARDS)/%.lock | $(BIN)/uv
+	$(environment)
+
+$(CACHE)/%/.made: $(REAL_PEER)/%.lock | $(BIN)/uv
 	$(environment)
 
 # Nothing of it runs while it is installed. npm and Node.js come with the system.

@@ -389,5 +389,5 @@ def test_memory_while_loading() -> None:
 def test_the_script_is_the_published_one() -> None:
     """What the sandbox ships is what the npm registry has under that name."""
     published = CACHE / "node_modules" / "htmx.org" / "dist" / "htmx.min.js"
-    shipped = ROOT / "heap_sandbox" / "page" / "static" / "htmx.min.js"
+    shipped = ROOT / "sandbox" / "page" / "static" / "htmx.min.js"
     assert shipped.read_bytes() == published.read_bytes()

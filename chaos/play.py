@@ -20,7 +20,7 @@ from chaos.source import Json, Row, State
 from chaos.witness import Witness
 from heap_sandbox import Sandbox, SandboxOptions
 from heap_sandbox.app import heap_app
-from heap_sandbox.server import listen, serving, url_of
+from sandbox.server import listen, serving, url_of
 
 
 class FailedRunError(AssertionError):

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from chaos.source import POISON, STREAM, Json, Row, Source, State
 from heap_sandbox import SandboxOptions
-from heap_sandbox.faults import DEFAULT_KINDS, HANGS
+from sandbox.faults import DEFAULT_KINDS, HANGS
 
 APIS: Final = ("track", "add_user_properties", "add_account_properties")
 APP_ID: Final = "3000610572"

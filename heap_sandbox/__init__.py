@@ -4,23 +4,19 @@
         ...  # send to heap.url
         assert heap.events(identity="a@example.com")
 
-Imports run downward:
+Imports run downward, and end in the parts that every stand-in has in common (`sandbox`):
 
-    cli                                 running
-      command     app                   app
-                    page, guard
-                    sandbox   intake
-                      validation, store   server, journal, faults
-                      quotas, history       answers
-                      property_counts
-    options
-
-`answers`, `faults`, `quotas`, `history`, `property_counts`, `journal`, `guard`, `server`, `intake`
-and `command` know nothing of Heap; `validation`, `store`, `sandbox`, `page`, `app` and `cli` do.
+    cli                      running
+      app
+        page
+          sandbox
+            validation, store
+        options
 """
 
-from heap_sandbox.options import OptionError, SandboxOptions
+from heap_sandbox.options import SandboxOptions
 from heap_sandbox.running import running
 from heap_sandbox.sandbox import Sandbox
+from sandbox.options import OptionError
 
 __all__ = ["OptionError", "Sandbox", "SandboxOptions", "running"]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import errno
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from typing import Final
 
 from heap_sandbox.app import heap_app
-from heap_sandbox.command import add_service_arguments, complain, run_until_signal
-from heap_sandbox.options import OptionError, SandboxOptions
+from heap_sandbox.options import SandboxOptions
 from heap_sandbox.sandbox import Sandbox
-from heap_sandbox.server import listen, url_of
+from sandbox.command import add_service_arguments, complain, run
+from sandbox.options import OptionError
 
 PROGRAM: Final = "heap-sandbox"
 PORT: Final = 8087
@@ -26,25 +23,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = SandboxOptions(**vars(_parser().parse_args(arguments)))
     except OptionError as error:
         return complain(PROGRAM, error)
-    try:
-        listener = listen(options.host, options.port)
-    except OSError as error:
-        return complain(PROGRAM, _why(error, options))
-    with listener:
-        try:
-            sandbox = Sandbox(options, url=url_of(listener))
-        except sqlite3.Error as error:
-            return complain(PROGRAM, f"{options.db} cannot be used as a database: {error}")
-        with closing(sandbox):
-            run_until_signal(heap_app(sandbox), listener, name="Heap sandbox", program=PROGRAM)
-    return 0
-
-
-def _why(error: OSError, options: SandboxOptions) -> str:
-    where = f"{options.host} port {options.port}"
-    if error.errno == errno.EADDRINUSE:
-        return f"{where} is in use; choose another with --port, or 0 for a free one"
-    return f"cannot listen on {where}: {error.strerror or error}"
+    return run(
+        options,
+        lambda url: Sandbox(options, url=url),
+        heap_app,
+        name="Heap sandbox",
+        program=PROGRAM,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

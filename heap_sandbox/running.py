@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from heap_sandbox.app import heap_app
-from heap_sandbox.intake import Clock
 from heap_sandbox.options import SandboxOptions
 from heap_sandbox.sandbox import Sandbox
-from heap_sandbox.server import HttpParser, listen, serving, url_of
+from sandbox.intake import Clock
+from sandbox.server import HttpParser, listen, serving, url_of
 
 
 @contextmanager

@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from heap_sandbox import validation
-from heap_sandbox.answers import JSON, Answer
-from heap_sandbox.history import UseHistory, UseOverTime
-from heap_sandbox.intake import Clock
-from heap_sandbox.journal import Journal
 from heap_sandbox.options import SandboxOptions
-from heap_sandbox.quotas import SlidingWindow, Use
 from heap_sandbox.store import Store
 from heap_sandbox.validation import Event, Form, Item, Profile, Request, ValidationError
+from sandbox.answers import JSON, Answer
+from sandbox.history import UseHistory, UseOverTime
+from sandbox.intake import Clock
+from sandbox.journal import Journal
+from sandbox.quotas import SlidingWindow, Use
 
 
 class Sandbox:

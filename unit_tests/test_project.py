@@ -62,15 +62,33 @@ PURE = {
     *("values", "columns", "apis", "messages", "batches", "checkpoints", "ledger", "replies"),
     *("quotas", "backlog", "throttling", "names", "plan", "progress", "rejected_records"),
 }
-#: The same for the sandbox.
-SANDBOX_LAYERS = [
-    *("answers", "property_counts", "quotas", "history", "faults", "journal", "options"),
-    *("server", "validation", "store", "intake", "sandbox", "guard"),
-    *("page.chart", "page.shown", "page.rendering", "page.views", "page.routes", "page.__init__"),
-    *("app", "command", "cli", "running", "__init__", "demo", "__main__"),
-]
+#: The same for Hackle's own part, which stands on what the other connector has in common with it.
+HACKLE = ROOT / "destination_hackle"
+HACKLE_LAYERS = ["values", "properties", "config", "catalog", "payloads", "__init__"]
+HACKLE_PURE = {"values", "properties", "config", "catalog", "payloads"}
+#: The same for the local stand-ins: the parts that all have in common, and each service.
+SANDBOXES = {
+    "sandbox": [
+        *("answers", "property_counts", "quotas", "history", "faults", "journal", "options"),
+        *("server", "database", "intake", "guard", "http"),
+        *("page.chart", "page.shown", "page.rendering", "page.views", "page.routes"),
+        *("page.__init__", "command", "__init__"),
+    ],
+    "heap_sandbox": [
+        *("options", "validation", "store", "sandbox", "page.views", "page.__init__"),
+        *("app", "cli", "running", "__init__", "demo", "__main__"),
+    ],
+    "hackle_sandbox": [
+        *("options", "validation", "store", "sandbox", "page.views", "page.__init__"),
+        *("app", "cli", "running", "__init__", "__main__"),
+    ],
+}
 SANDBOX_PURE = {
-    *("answers", "quotas", "history", "faults", "validation", "guard", "page.chart", "page.shown"),
+    "sandbox": {
+        *("answers", "quotas", "history", "faults", "guard", "page.chart", "page.shown"),
+    },
+    "heap_sandbox": {"validation"},
+    "hackle_sandbox": {"validation"},
 }
 OUTSIDE = {"socket", "threading", "queue", "requests", "time", "os", "sys"}
 
@@ -96,7 +114,9 @@ def _imports(path: Path) -> set[str]:
     return modules
 
 
-@pytest.mark.parametrize(("folder", "layers"), [(PACKAGE, LAYERS), (CHAOS, CHAOS_LAYERS)])
+@pytest.mark.parametrize(
+    ("folder", "layers"), [(PACKAGE, LAYERS), (HACKLE, HACKLE_LAYERS), (CHAOS, CHAOS_LAYERS)]
+)
 def test_imports_go_downward(folder: Path, layers: list[str]) -> None:
     """No module knows one that stands above it, so there is no circle."""
     assert {path.stem for path in folder.glob("*.py")} == set(layers)
@@ -107,36 +127,48 @@ def test_imports_go_downward(folder: Path, layers: list[str]) -> None:
                 assert layers.index(name) < height, f"{module} imports {name}"
 
 
-def test_the_sandbox_imports_downward() -> None:
-    """Neither does any module of the sandbox."""
-    sandbox = ROOT / "heap_sandbox"
+@pytest.mark.parametrize("package", SANDBOXES)
+def test_a_sandbox_imports_downward(package: str) -> None:
+    """Neither does any module of a stand-in; what all share knows none of the services."""
+    folder, layers = ROOT / package, SANDBOXES[package]
     files = {
-        ".".join(path.relative_to(sandbox).with_suffix("").parts): path
-        for path in sandbox.rglob("*.py")
+        ".".join(path.relative_to(folder).with_suffix("").parts): path
+        for path in folder.rglob("*.py")
     }
-    assert files.keys() == set(SANDBOX_LAYERS)
-    for height, module in enumerate(SANDBOX_LAYERS):
+    assert files.keys() == set(layers)
+    for height, module in enumerate(layers):
         for imported in _imports(files[module]):
-            name = imported.removeprefix("heap_sandbox.")
-            if name != imported and name in files:
-                assert SANDBOX_LAYERS.index(name) < height, f"{module} imports {name}"
+            above, _, name = imported.partition(".")
+            if above == package and name in files:
+                assert layers.index(name) < height, f"{module} imports {name}"
+            assert above not in SANDBOXES.keys() - {package, "sandbox"}, module
 
 
 def test_the_core_is_pure() -> None:
     """Modules that decide know no socket, thread, clock or file."""
     for module in PURE | {"pacing"}:
         assert not _imports(PACKAGE / f"{module}.py") & OUTSIDE, module
-    for module in SANDBOX_PURE:
-        path = ROOT / "heap_sandbox" / f"{module.replace('.', '/')}.py"
-        assert not _imports(path) & OUTSIDE, module
+    for module in HACKLE_PURE:
+        assert not _imports(HACKLE / f"{module}.py") & OUTSIDE, module
+    for package, modules in SANDBOX_PURE.items():
+        for module in modules:
+            path = ROOT / package / f"{module.replace('.', '/')}.py"
+            assert not _imports(path) & OUTSIDE, module
 
 
 def test_sandbox_and_connector_share_nothing() -> None:
-    """A misreading of Heap's pages in the one is not copied to the other."""
-    for path in (ROOT / "heap_sandbox").rglob("*.py"):
-        assert not any(name.startswith(PACKAGE.name) for name in _imports(path)), path.name
+    """A misreading of a service in the one is not copied to the other."""
+    connectors = {PACKAGE.name, HACKLE.name}
+    for path in (path for package in SANDBOXES for path in (ROOT / package).rglob("*.py")):
+        assert not {name.partition(".")[0] for name in _imports(path)} & connectors, path
+    for path in (path for package in connectors for path in (ROOT / package).glob("*.py")):
+        assert not {name.partition(".")[0] for name in _imports(path)} & SANDBOXES.keys(), path
+
+
+def test_heap_knows_no_hackle() -> None:
+    """What is special to one service is not known to the other."""
     for path in PACKAGE.glob("*.py"):
-        assert not any(name.startswith("heap_sandbox") for name in _imports(path)), path.name
+        assert not any(name.startswith(HACKLE.name) for name in _imports(path)), path.name
 
 
 def test_the_fault_suite_judges_for_itself() -> None:

@@ -1,11 +1,28 @@
-"""The sandbox's page for people: what arrived, as in Heap's live view.
+"""The sandbox's page for people: what arrived, as in Heap's live view."""
 
-    routes      which page is asked for, and whether anything on it has changed
-      views     what a page shows
-        shown     how values and times look
-        chart     use of a quota as a picture
-      rendering the templates and the files beside them
+from typing import Final
 
-HTML made here, and one script of others: htmx, which asks once a second for what is new. Without
-scripts the pages are the same and stand still.
-"""
+from heap_sandbox.page.views import VIEWS
+from heap_sandbox.sandbox import Sandbox
+from sandbox.http import Endpoint
+from sandbox.page.routes import Site
+
+_SITE: Final = Site(
+    name="Local Heap",
+    package="heap_sandbox.page",
+    views=VIEWS,
+    nav=(
+        ("events", "/", "Events"),
+        ("users", "/page/users", "Users"),
+        ("accounts", "/page/accounts", "Accounts"),
+        ("properties", "/page/properties", "Properties"),
+        ("requests", "/page/requests", "Requests"),
+    ),
+    search=("Find an identity or account", "identity"),
+    json=("/events", "/users", "/accounts", "/requests", "/stats"),
+)
+
+
+def page_endpoints(sandbox: Sandbox) -> dict[str, Endpoint]:
+    """Every path of the page, and what answers there."""
+    return _SITE.endpoints(sandbox)

@@ -6,42 +6,22 @@ Every read is bounded, so that a page costs the same with ten events and with a 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
-from heap_sandbox.journal import LAST_REQUESTS
-from heap_sandbox.page.chart import chart
 from heap_sandbox.sandbox import Sandbox
+from sandbox.page import views
+from sandbox.page.chart import chart
+from sandbox.page.views import ROWS, Query, View, missing, newest, number
 
-ROWS: Final = 50
-NAMES: Final = 500
 CHARTS: Final = 3
-
-Query = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """`title` names the page, `nav` the place in the navigation that it belongs to.
-
-    `live` tells whether the page is asked for again while it is open: older rows do not change.
-    """
-
-    template: str
-    title: str
-    nav: str
-    context: Mapping[str, Any]
-    live: bool = True
-    status: int = 200
-
 
 Read = Callable[[Sandbox, Query], View]
 
 
 def events(sandbox: Sandbox, query: Query) -> View:
     """The newest events; the first page also has the counts and the use of the quota."""
-    before = _number(query, "before")
-    rows, older = _rows(sandbox, "events", before)
+    before = number(query, "before")
+    rows, older = newest(sandbox.store, "events", before)
     context: dict[str, Any] = {"events": rows, "older": older, "first": before is None}
     if before is None:
         context |= _overview(sandbox)
@@ -72,8 +52,8 @@ def accounts(sandbox: Sandbox, query: Query) -> View:
 
 
 def _profiles(sandbox: Sandbox, query: Query, table: str, title: str) -> View:
-    before = _number(query, "before")
-    rows, older = _rows(sandbox, table, before)
+    before = number(query, "before")
+    rows, older = newest(sandbox.store, table, before)
     context = {
         "profiles": rows,
         "older": older,
@@ -86,10 +66,10 @@ def _profiles(sandbox: Sandbox, query: Query, table: str, title: str) -> View:
 
 def event(sandbox: Sandbox, query: Query) -> View:
     """One event with all its properties, by its `sequence`."""
-    sequence = _number(query, "sequence") or 0
+    sequence = number(query, "sequence") or 0
     found = sandbox.store.rows("events", after=sequence - 1, before=sequence + 1)
     if not found:
-        return _missing("events", "There is no such event (any more).")
+        return missing("events", "There is no such event (any more).")
     return View("event.html", f"Event {sequence}", "events", {"event": found[0]}, live=False)
 
 
@@ -98,9 +78,9 @@ def user(sandbox: Sandbox, query: Query) -> View:
     key: dict[str, Any] = {"app_id": query.get("app_id", ""), "identity": query.get("identity", "")}
     found = sandbox.store.rows("users", limit=1, **key)
     if not found:
-        return _missing("users", "There is no such user (any more).")
-    before = _number(query, "before")
-    rows, older = _rows(sandbox, "events", before, **key)
+        return missing("users", "There is no such user (any more).")
+    before = number(query, "before")
+    rows, older = newest(sandbox.store, "events", before, **key)
     context = {
         "profile": found[0],
         "events": rows,
@@ -120,29 +100,22 @@ def account(sandbox: Sandbox, query: Query) -> View:
     }
     found = sandbox.store.rows("accounts", limit=1, **key)
     if not found:
-        return _missing("accounts", "There is no such account (any more).")
+        return missing("accounts", "There is no such account (any more).")
     return View("profile.html", "Account", "accounts", {"profile": found[0], "table": "accounts"})
 
 
 def properties(sandbox: Sandbox, _query: Query) -> View:
     """The property names seen, the most frequent ones first."""
-    names, more = sandbox.store.property_counts(limit=NAMES)
-    return View("properties.html", "Properties", "properties", {"names": names, "more": more})
+    return views.properties(
+        sandbox.store,
+        "In Heap a name stays for ever. Of events, each one that is stored counts; of users and "
+        "accounts, each update.",
+    )
 
 
 def requests(sandbox: Sandbox, query: Query) -> View:
     """The last write requests, newest first; with `only=refused` those that were refused."""
-    only_refused = query.get("only") == "refused"
-    found = sandbox.journal.requests()[::-1]
-    if only_refused:
-        found = [one for one in found if one["reason"] is not None]
-    context = {
-        "requests": found[: 2 * ROWS],
-        "only_refused": only_refused,
-        "refused": sandbox.journal.stats()["refused"]["total"],
-        "remembered": LAST_REQUESTS,
-    }
-    return View("requests.html", "Requests", "requests", context)
+    return views.requests(sandbox.journal, query)
 
 
 def search(sandbox: Sandbox, query: Query) -> View:
@@ -154,26 +127,6 @@ def search(sandbox: Sandbox, query: Query) -> View:
             found[table] = sandbox.store.beginning_with(table, column, text, limit=ROWS + 1)
     context = {"text": text, "most": ROWS, **found}
     return View("search.html", "Search", "search", context, live=bool(text))
-
-
-def _rows(
-    sandbox: Sandbox, table: str, before: int | None, **equal: Any
-) -> tuple[list[dict[str, Any]], int | None]:
-    """The newest rows below `before`, and where the next older ones begin."""
-    rows = sandbox.store.rows(table, before=before, limit=ROWS + 1, newest_first=True, **equal)
-    shown = rows[:ROWS]
-    return shown, shown[-1]["sequence"] if len(rows) > ROWS else None
-
-
-def _missing(nav: str, message: str) -> View:
-    return View("missing.html", "Not found", nav, {"message": message}, live=False, status=404)
-
-
-def _number(query: Query, name: str) -> int | None:
-    """A whole number out of the query; `None` where there is none, or nonsense."""
-    text = query.get(name, "")
-    # 18 digits at most: more would not fit into SQLite's integers.
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
 VIEWS: Final[Mapping[str, Read]] = {

@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from heap_sandbox import Sandbox, SandboxOptions, running
-from heap_sandbox.faults import DEFAULT_KINDS, FaultPlan
-from heap_sandbox.server import HttpParser
+from sandbox.faults import DEFAULT_KINDS, FaultPlan
+from sandbox.server import HttpParser
 
 EVENT = {"app_id": "11", "event": "E", "identity": "a@example.com"}
 

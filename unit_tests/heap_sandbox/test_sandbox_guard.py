@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from heap_sandbox import SandboxOptions, running
-from heap_sandbox.guard import objection
+from sandbox.guard import objection
 
 MINE = ["127.0.0.1", "127.0.0.1:8087", "127.9.9.9", "localhost", "LocalHost:1", "[::1]:8087"]
 MINE += ["a.localhost:8087", "localhost.:80"]

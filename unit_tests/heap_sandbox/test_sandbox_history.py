@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from heap_sandbox.history import STEPS_A_WINDOW, WINDOWS, UseHistory, UseOverTime
-from heap_sandbox.page.chart import HEIGHT, chart
+from sandbox.history import STEPS_A_WINDOW, WINDOWS, UseHistory, UseOverTime
+from sandbox.page.chart import HEIGHT, chart
 
 SHOWN = STEPS_A_WINDOW * WINDOWS
 

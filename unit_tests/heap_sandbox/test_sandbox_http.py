@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from heap_sandbox import Sandbox, SandboxOptions, running
-from heap_sandbox.server import HttpParser
+from sandbox.server import HttpParser
 
 
 @pytest.fixture(params=["h11", "httptools"])

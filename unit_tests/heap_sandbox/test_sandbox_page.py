@@ -13,7 +13,8 @@ import pytest
 import requests
 
 from heap_sandbox import Sandbox, SandboxOptions, running
-from heap_sandbox.page.views import ROWS, VIEWS
+from heap_sandbox.page.views import VIEWS
+from sandbox.page.views import ROWS
 
 EVIL = "\"'><script>alert(1)</script>&amp;{{1009*997}}"
 
@@ -219,7 +220,7 @@ def test_bounded() -> None:
 
 def test_vendored() -> None:
     """The script of others is the one that is named beside it, and has its licence."""
-    static = files("heap_sandbox.page").joinpath("static")
+    static = files("sandbox.page").joinpath("static")
     script = static.joinpath("htmx.min.js").read_bytes()
     assert b'version:"2.0.11"' in script
     assert "htmx.org 2.0.11" in static.joinpath("VENDORED.md").read_text("utf-8")

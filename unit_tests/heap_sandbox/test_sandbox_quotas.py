@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heap_sandbox import Sandbox, SandboxOptions
-from heap_sandbox.quotas import SlidingWindow, Use
+from sandbox.quotas import SlidingWindow, Use
 
 
 class Clock:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from heap_sandbox import Sandbox
@@ -296,6 +296,9 @@ FIELDS = st.sampled_from(
 )
 
 
+@settings(
+    derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # a busy machine is no fault
 @given(st.dictionaries(FIELDS, JSON | st.lists(st.dictionaries(FIELDS, JSON), max_size=3)))
 def test_any_json(body: dict[str, Any]) -> None:
     """Whatever the JSON, it is taken, or refused with a path; nothing else happens."""

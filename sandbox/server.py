@@ -21,7 +21,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-TRANSPORT: Final = "heap_sandbox.transport"
+TRANSPORT: Final = "sandbox.transport"
 """Name of the ASGI scope extension that holds the connection's `asyncio.Transport`."""
 
 BACKLOG: Final = 2_048
@@ -31,7 +31,7 @@ must not meet resets that nobody ordered."""
 
 HttpParser = Literal["auto", "httptools", "h11"]
 
-_log = logging.getLogger("heap_sandbox")
+_log = logging.getLogger("sandbox")
 
 
 def reset(scope: Scope) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Final
 
-from heap_sandbox.answers import HTML, Answer
+from sandbox.answers import HTML, Answer
 
 RESET_BEFORE: Final = "reset-before"
 RESET_AFTER: Final = "reset-after"

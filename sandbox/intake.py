@@ -8,20 +8,30 @@ Knows nothing of the service: the judge is handed in.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from heap_sandbox import faults
-from heap_sandbox.answers import Answer
-from heap_sandbox.faults import Fault, FaultPlan
-from heap_sandbox.journal import Entry, Journal
-from heap_sandbox.server import disconnected, reset
+from sandbox import faults
+from sandbox.answers import Answer
+from sandbox.faults import Fault, FaultPlan
+from sandbox.journal import Entry, Journal
+from sandbox.server import disconnected, reset
 
-Judge = Callable[[bytes], Answer]
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write request as it arrived: `body` as sent, `headers` by name in any casing."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
+Judge = Callable[[Write], Answer]
 Clock = Callable[[], float]
 """Returns Unix seconds."""
 
@@ -63,7 +73,7 @@ class Intake:
                 return
             number = self._journal.next_number()
             fault = self._conditions.plan.draw(number)
-            answer = self._answer(body, fault)
+            answer = self._answer(body, Headers(scope=scope), fault)
             if fault is not None and fault.kind in faults.UNANSWERED:
                 status = None
             else:
@@ -111,14 +121,14 @@ class Intake:
             if not message.get("more_body", False):
                 return _Body(b"".join(kept), size)
 
-    def _answer(self, body: _Body, fault: Fault | None) -> Answer:
+    def _answer(self, body: _Body, headers: Headers, fault: Fault | None) -> Answer:
         if fault is not None and fault.kind not in faults.TAKEN:
             return faults.answer(fault, self._clock())
         limit = self._conditions.max_body_bytes
         if limit is not None and body.size > limit:
             reason = f"the body is larger than {limit} bytes"
             return Answer(413, b"Content Too Large", reason=reason)
-        return self._judge(body.content)
+        return self._judge(Write(body.content, headers))
 
     async def _break_off(self, fault: Fault | None, scope: Scope, receive: Receive) -> None:
         if fault is not None and fault.kind in faults.HANGS:

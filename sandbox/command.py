@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import ipaddress
 import signal
 import socket
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 from starlette.types import ASGIApp
 
-from heap_sandbox.faults import DEFAULT_KINDS, HANG, HANGS
-from heap_sandbox.options import LOOPBACK, ServiceOptions
-from heap_sandbox.server import serve, url_of
+from sandbox.faults import DEFAULT_KINDS, HANG, HANGS
+from sandbox.http import Service
+from sandbox.options import LOOPBACK, ServiceOptions
+from sandbox.server import listen, serve, url_of
 
 _DEFAULTS = ServiceOptions()
+_Service = TypeVar("_Service", bound=Service)
 
 
 def add_service_arguments(parser: argparse.ArgumentParser, *, port: int) -> None:
@@ -103,6 +109,39 @@ def complain(program: str, problem: object) -> int:
     """Say on stderr, in one line, why the program cannot start; returns its exit code, 2."""
     print(f"{program}: {problem}", file=sys.stderr)
     return 2
+
+
+def run(
+    options: ServiceOptions,
+    make: Callable[[str], _Service],
+    app: Callable[[_Service], ASGIApp],
+    *,
+    name: str,
+    program: str,
+) -> int:
+    """Serve the stand-in that `make` makes of its URL, until a signal.
+
+    Returns the exit code: 0, or 2 if it could not start.
+    """
+    try:
+        listener = listen(options.host, options.port)
+    except OSError as error:
+        return complain(program, _why(error, options))
+    with listener:
+        try:
+            service = make(url_of(listener))
+        except sqlite3.Error as error:
+            return complain(program, f"{options.db} cannot be used as a database: {error}")
+        with closing(service):
+            run_until_signal(app(service), listener, name=name, program=program)
+    return 0
+
+
+def _why(error: OSError, options: ServiceOptions) -> str:
+    where = f"{options.host} port {options.port}"
+    if error.errno == errno.EADDRINUSE:
+        return f"{where} is in use; choose another with --port, or 0 for a free one"
+    return f"cannot listen on {where}: {error.strerror or error}"
 
 
 def run_until_signal(app: ASGIApp, listener: socket.socket, *, name: str, program: str) -> None:

@@ -1,4 +1,4 @@
-"""The templates and the files beside them, read once from the package."""
+"""The templates and the files beside them, read once from their packages."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from heap_sandbox.page import shown
+from sandbox.page import shown
 
 _TYPES: Final = {
     "htmx.min.js": "text/javascript; charset=utf-8",
@@ -23,9 +23,9 @@ STATIC: Final = frozenset(_TYPES)
 
 
 @cache
-def _environment() -> Environment:
+def _environment(package: str) -> Environment:
     environment = Environment(
-        loader=PackageLoader("heap_sandbox.page"),
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("sandbox.page")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -37,6 +37,7 @@ def _environment() -> Environment:
         "short": shown.short,
         "moment": shown.moment,
         "clock": shown.clock,
+        "milliseconds": shown.milliseconds,
         "day": shown.day,
         "many": shown.many,
         "properties": shown.properties,
@@ -45,10 +46,10 @@ def _environment() -> Environment:
     return environment
 
 
-def render(template: str, context: Mapping[str, Any]) -> Markup:
-    """A template of the package, filled; all values are escaped."""
+def render(package: str, template: str, context: Mapping[str, Any]) -> Markup:
+    """A template of the package, or else of this one, filled; all values are escaped."""
     # Safe: autoescape is on, and what is marked here is the outcome.
-    return Markup(_environment().get_template(template).render(context))  # noqa: S704
+    return Markup(_environment(package).get_template(template).render(context))  # noqa: S704
 
 
 def digest(content: str) -> str:
@@ -59,4 +60,4 @@ def digest(content: str) -> str:
 @cache
 def static(name: str) -> tuple[bytes, str]:
     """The bytes and the media type of one of the `STATIC` files."""
-    return files("heap_sandbox.page").joinpath("static", name).read_bytes(), _TYPES[name]
+    return files("sandbox.page").joinpath("static", name).read_bytes(), _TYPES[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import orjson
@@ -13,7 +13,14 @@ import orjson
 SHORT: Final = 48
 FEW: Final = 6
 
-_TYPES: Final = {bool: "boolean", int: "number", float: "number", str: "string", list: "array"}
+_TYPES: Final = {
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +65,12 @@ def day(seconds: float) -> str:
 def many(found: Sequence[Any], most: int) -> str:
     """How many there are, where no more than `most` are shown."""
     return str(len(found)) if len(found) <= most else f"more than {most}"
+
+
+def milliseconds(since_1970: int) -> str:
+    """Unix milliseconds as ISO 8601 in UTC; the number itself beyond the years 1 to 9999."""
+    try:
+        when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=since_1970)
+    except OverflowError:
+        return str(since_1970)
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from heap_sandbox.history import UseOverTime
+from sandbox.history import UseOverTime
 
 HEIGHT: Final = 100
 #: The limit stays this much below the upper edge, so that its line is one.

@@ -1,7 +1,7 @@
 """How often each property name was sent, by the JSON type of its value: one table of the store.
 
 Counted as they arrive, in the transaction that stores them, so that nobody has to read a million
-events to know. Knows nothing of Heap.
+events to know. Knows nothing of the service.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _JSON_TYPES: Final = {
     float: "number",
     bool: "boolean",
     list: "array",
+    dict: "object",
 }
 
 _ADD: Final = """
@@ -44,7 +45,7 @@ GROUP BY source, name ORDER BY total DESC, source, name LIMIT ?
 
 
 def add(database: sqlite3.Connection, source: str, sent: Sequence[Mapping[str, Any]]) -> None:
-    """Count the properties of each item; `source` is `events`, `users` or `accounts`."""
+    """Count the properties of each item; `source` is the table they belong to."""
     pairs = (zip(one, map(type, one.values()), strict=True) for one in sent)
     counts: Counter[tuple[str, str]] = Counter()
     for (name, kind), count in Counter(chain.from_iterable(pairs)).items():

@@ -1,0 +1,191 @@
+"""What a record becomes on Hackle's wire. Pure.
+
+The wire is that of Hackle's own client, hackle-sdk 3.9.0 on PyPI, which is the only description of
+it: `POST /api/v2/events`, up to 500 events a request (`hackle.py`, `event_dispatch_size`), each as
+in `internal/event/event_dispatcher.py`, with the headers of `internal/http/http_client.py`. Where
+the SDK takes a random insert id and the current time, an event has a stable id and the record's
+own time.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final
+
+import orjson
+
+from destination_hackle.config import Config
+from destination_hackle.properties import Limits, PropertyMapper
+from destination_hackle.values import (
+    LARGEST_NUMBER,
+    Adjustments,
+    event_key,
+    event_value,
+    since_1970,
+    unix_milliseconds,
+    user_identifier,
+)
+from destination_heap_analytics.apis import Now, Payload, idempotency_key
+from destination_heap_analytics.catalog import Stream
+from destination_heap_analytics.columns import Lookup, Record, compile_lookup, did_you_mean
+from destination_heap_analytics.values import INEXACT, MISSING, Rejected, may_be_inexact, repaired
+
+#: The SDK sends as many at a time; what the service takes at most is not published.
+MAX_ITEMS: Final = 500
+
+#: `PropertiesBuilder` in internal/model/properties_builder.py of the SDK.
+LIMITS: Final = Limits(name_length=128, text_length=1024, number=LARGEST_NUMBER, count=128)
+#: Hackle's documents allow fewer properties than its SDK does.
+DOCUMENTED_COUNT: Final = 64
+
+
+def headers(sdk_key: str, now: float) -> dict[str, str]:
+    """The headers of a request at the Unix time `now`, in seconds, as the SDK has them.
+
+    Name and version say which client's format this is; whether others are taken is not known.
+    """
+    return {
+        "Content-Type": "application/json",
+        "X-HACKLE-SDK-KEY": sdk_key,
+        "X-HACKLE-SDK-NAME": "python-sdk",
+        "X-HACKLE-SDK-VERSION": "3.9.0",
+        "X-HACKLE-SDK-TIME": str(round(now * 1000)),
+    }
+
+
+def envelope() -> tuple[bytes, bytes]:
+    """What stands before and after the events of a request."""
+    return b'{"exposureEvents":[],"remoteConfigEvents":[],"trackEvents":[', b"]}"
+
+
+class UserEvents:
+    """Turns each record into a track event or a rejection, its columns bound to the stream."""
+
+    path: ClassVar = "/api/v2/events"
+    list_name: ClassVar = "trackEvents"
+    #: Every event stands for itself.
+    merges: ClassVar = False
+
+    def __init__(
+        self, config: Config, stream: Stream, now: Now = lambda: datetime.now(UTC)
+    ) -> None:
+        self.adjustments = Adjustments()
+        self._event_key = compile_lookup(config.event_key_column, stream.schema)
+        self._user_id = compile_lookup(config.user_id_column, stream.schema)
+        self._value = _Optional(config.value_column, stream)
+        self._timestamp = _Optional(config.timestamp_column, stream)
+        self._mapper = PropertyMapper(config.selection, stream.schema, LIMITS)
+        self._stream = stream
+        self._now = now
+
+    def payload(self, record: Record, emitted_at: object) -> Payload | Rejected:
+        """The user it is about, and the event; `emitted_at` is Airbyte's, in milliseconds."""
+        user_id = user_identifier(self._user_id(record))
+        if isinstance(user_id, Rejected):
+            return user_id
+        key = event_key(self._event_key(record))
+        if isinstance(key, Rejected):
+            return key
+        row = self._primary_key(record) if self._stream.primary_key else None
+        if isinstance(row, Rejected):
+            return row
+        when = self._timestamp(record)
+        moment = since_1970(self._now()) if when is None else unix_milliseconds(when)
+        if isinstance(moment, Rejected):
+            return moment
+        value = event_value(self._value(record), self.adjustments)
+        if isinstance(value, Rejected):
+            return value
+        event = {
+            "timestamp": moment,
+            "userId": user_id,
+            "identifiers": {"$id": user_id},
+            "userProperties": {},
+            "hackleProperties": {},
+            # The SDK's number for a key that its workspace does not list.
+            "eventTypeId": 0,
+            "eventTypeKey": key,
+            "value": value,
+            "properties": self._mapper.properties(record, self.adjustments),
+        }
+        body = _body(event)
+        # A time that is not the record's own would give every run another id.
+        keyed = _body({**event, "timestamp": {"emitted_at": emitted_at}}) if when is None else body
+        insert_id = idempotency_key(row or keyed)
+        return user_id, body[:-1] + b',"insertId":"' + insert_id.encode() + b'"}'
+
+    def _primary_key(self, record: Record) -> bytes | Rejected | None:
+        """Stream and primary key; None where the record lacks a part of it."""
+        values = [_at(record, path) for path in self._stream.primary_key]
+        if any(value is None for value in values):
+            return None
+        if any(map(may_be_inexact, values)):
+            return INEXACT
+        # Not orjson: two keys beyond 64 bits must not become one.
+        return json.dumps([self._stream.namespace, self._stream.name, values]).encode()
+
+    def warnings(self) -> list[str]:
+        """What the user should know at the end of a sync: names of columns, never a value."""
+        return [*self._unseen(), *self._adjusted()]
+
+    def _unseen(self) -> list[str]:
+        found = [
+            f"`{column}` (property_columns) was in no record{did_you_mean(names)}"
+            for column, names in self._mapper.never_seen()
+        ]
+        if self._value.never_seen:
+            found.append(
+                f"`{self._value.column}` (value_column) was in no record: no event has one"
+            )
+        if self._timestamp.never_seen:
+            found.append(
+                f"`{self._timestamp.column}` (timestamp_column) was in no record: all events are "
+                "dated by the time of the sync"
+            )
+        return found
+
+    def _adjusted(self) -> list[str]:
+        found = []
+        if converted := self.adjustments.converted:
+            found.append(f"`{self._value.column}` (value_column): {converted} texts became numbers")
+        if self._mapper.most > DOCUMENTED_COUNT:
+            found.append(
+                f"an event had {self._mapper.most} properties: Hackle's documents allow "
+                f"{DOCUMENTED_COUNT}, its SDK {LIMITS.count}, so {LIMITS.count} at most were sent"
+            )
+        return found
+
+
+class _Optional:
+    """The lookup of a column that need not be configured; None where there is no value."""
+
+    def __init__(self, column: str | None, stream: Stream) -> None:
+        self.column = column
+        self.never_seen = column is not None
+        self._look_up: Lookup | None = (
+            None if column is None else compile_lookup(column, stream.schema)
+        )
+
+    def __call__(self, record: Record) -> Any:
+        value = MISSING if self._look_up is None else self._look_up(record)
+        if value is MISSING:
+            return None
+        self.never_seen = False
+        return value
+
+
+def _body(event: dict[str, Any]) -> bytes:
+    """JSON with sorted keys, so that equal events give equal bytes."""
+    try:
+        return orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        # Half a UTF-16 pair, which no UTF-8 can carry; null has to stay null.
+        fixed = {name: value if value is None else repaired(value) for name, value in event.items()}
+        return orjson.dumps(fixed, option=orjson.OPT_SORT_KEYS)
+
+
+def _at(record: Record, path: tuple[str, ...]) -> Any:
+    value: Any = record
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value

@@ -1,0 +1,156 @@
+"""A stand-in on HTTP: the paths its service has, and the sandbox's own beside them.
+
+Knows nothing of the service: what judges a write and what answers a read is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+import orjson
+from starlette.applications import Starlette
+from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from sandbox.answers import JSON
+from sandbox.faults import FaultPlan
+from sandbox.guard import HEADERS, objection
+from sandbox.intake import Clock, Conditions, Intake, Judge
+from sandbox.journal import Journal
+from sandbox.options import ServiceOptions
+
+DEFAULT_LIMIT: Final = 1_000
+HIGHEST_LIMIT: Final = 10_000
+
+Endpoint = Callable[[Request], Response]
+
+
+class Service(Protocol):
+    """What every stand-in has, whichever service it stands for."""
+
+    clock: Clock
+    journal: Journal
+
+    @property
+    def options(self) -> ServiceOptions: ...
+
+    def requests(self) -> list[dict[str, Any]]: ...
+
+    def stats(self) -> dict[str, Any]: ...
+
+    def reset(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def service_app(
+    service: Service, writes: Mapping[str, Judge], reads: Mapping[str, Endpoint]
+) -> Starlette:
+    """The ASGI application of one stand-in.
+
+    `writes` are the paths of the service itself, which faults can befall; `reads` are those of
+    the sandbox. `/requests`, `/stats`, `/healthz` and `/reset` are added to them.
+    """
+    options = service.options
+    conditions = Conditions(
+        plan=FaultPlan(options.fail_rate, options.seed, options.fail_kinds),
+        hang_seconds=options.hang_seconds,
+        latency_seconds=options.latency_ms / 1_000,
+        max_body_bytes=options.max_body_bytes,
+    )
+    reads = {
+        **reads,
+        "/stats": lambda _: _json(service.stats()),
+        "/requests": lambda _: _json({"requests": service.requests()}),
+        "/healthz": lambda _: PlainTextResponse("ok"),
+    }
+
+    def reset(_: Request) -> Response:
+        service.reset()
+        return _json({})
+
+    known = {*writes, *reads, "/reset"}
+
+    def stray(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - tells the type checker
+        path = request.url.path
+        service.journal.stray(path if path in known else None, error.status_code)
+        return PlainTextResponse(error.detail, error.status_code, error.headers)
+
+    app = Starlette(
+        routes=[
+            *(
+                Route(
+                    path,
+                    Intake(path, judge, conditions, service.journal, service.clock),
+                    methods=["POST"],
+                )
+                for path, judge in writes.items()
+            ),
+            *(
+                Route(path, _on_the_loop(_guarded(read, options.host)))
+                for path, read in reads.items()
+            ),
+            Route("/reset", _on_the_loop(_guarded(reset, options.host)), methods=["POST"]),
+        ],
+        exception_handlers={404: stray, 405: stray},
+    )
+    # A path with a slash too many is another path to the service, not a hint to be followed.
+    app.router.redirect_slashes = False
+    return app
+
+
+def _on_the_loop(answer: Endpoint) -> Callable[[Request], Any]:
+    """Starlette runs plain functions in threads; these are quicker than the switch to one."""
+
+    async def endpoint(request: Request) -> Response:
+        return answer(request)
+
+    return endpoint
+
+
+def _guarded(answer: Endpoint, bound_to: str) -> Endpoint:
+    """For what reads or deletes; what writes is open, as the service's own paths are."""
+
+    def guarded(request: Request) -> Response:
+        why = objection(bound_to, request.headers.get("host"), request.headers.get("origin"))
+        response = answer(request) if why is None else PlainTextResponse(why, 403)
+        response.headers.update(HEADERS)
+        return response
+
+    return guarded
+
+
+def listing(name: str, read: Callable[..., list[dict[str, Any]]], *filters: str) -> Endpoint:
+    """`{name: [...], "next_after": N}`; `next_after` is null on the last page."""
+
+    def page(request: Request) -> Response:
+        query = request.query_params
+        after = _whole(query, "after", 0, 0, 2**63 - 1)
+        limit = _whole(query, "limit", DEFAULT_LIMIT, 1, HIGHEST_LIMIT)
+        # One more than asked for tells whether there is another page.
+        rows = read(after=after, limit=limit + 1, **{field: query.get(field) for field in filters})
+        shown = rows[:limit]
+        more = len(rows) > limit
+        return _json({name: shown, "next_after": shown[-1]["sequence"] if more else None})
+
+    return page
+
+
+def _whole(query: QueryParams, name: str, default: int, lowest: int, highest: int) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    if text.isascii() and text.isdigit() and len(text) <= len(str(highest)):
+        number = int(text)
+        if lowest <= number <= highest:
+            return number
+    raise HTTPException(400, f"{name} must be a whole number from {lowest} to {highest}")
+
+
+def _json(value: Any) -> Response:
+    return Response(orjson.dumps(value), media_type=JSON)
