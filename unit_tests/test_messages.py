@@ -177,7 +177,5 @@ def test_long_line_is_put_together_once() -> None:
     chunks = [b"x" * 65_536] * 640
     began = time.perf_counter()
     (line,) = [line for group in split_lines(iter([*chunks, b"\n"])) for line in group]
-    assert (
-        time.perf_counter() - began < 5
-    )  # it was half a minute
+    assert time.perf_counter() - began < 5  # it was half a minute
     assert len(line) == 65_536 * 640
