@@ -129,18 +129,20 @@ class Sync(Generic[Item]):
         """Loads all of `source` into Heap; yields each state's line once all before it is safe.
 
         Between them are lines that say when the quota holds the sync up.
-        Raises a SyncError; what is settled by then has left as states before it.
+        Raises a SyncError, or what the source raised; what is settled by then has left as states
+        before it.
         """
         began = self.surroundings.clock()
         try:
             self._inbox.read_from(source)
             yield from self._take_all()
             yield from self._finish()
-        except SyncError:
+        except Exception:
             yield from self._wind_up()
             raise
         finally:
             self._delivery.stop()
+            self._inbox.close()
             self._close_ledger(self.surroundings.clock() - began)
         self._verify()
 
