@@ -21,7 +21,7 @@ setup(
         "pydantic>=2.7,<3",  # the configuration as one frozen value
         "requests>=2.32,<3",  # HTTP
         "rich>=13,<16",  # the tables of `preview`, the bar of `write --progress`
-        "urllib3>=2,<3",  # its errors tell a refused connection from an unknown host
+        "urllib3>=2.2,<3",  # its errors tell a refused connection from an unknown host; read1
     ],
     extras_require={
         "s3": [

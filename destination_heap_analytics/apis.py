@@ -135,7 +135,7 @@ class Track:
         }
         body = dump(mapped)
         # A time that is not the record's own would give every run another key.
-        keyed = dump({**mapped, "timestamp": {"emitted_at": emitted_at}}) if defaulted else body
+        keyed = _dated_by_source(mapped, emitted_at) if defaulted else body
         key = idempotency_key(row or keyed)
         return identity, body[:-1] + b',"idempotency_key":"' + key.encode() + b'"}'
 
@@ -147,7 +147,10 @@ class Track:
         if any(map(may_be_inexact, values)):
             return INEXACT
         # Not orjson: two keys beyond 64 bits must not become one.
-        return json.dumps([self._stream.namespace, self._stream.name, values]).encode()
+        try:
+            return json.dumps([self._stream.namespace, self._stream.name, values]).encode()
+        except RecursionError:
+            return Rejected("primary_key_too_deep")
 
     def warnings(self) -> list[str]:
         return [
@@ -247,6 +250,12 @@ def _unseen(mapper: PropertyMapper) -> list[str]:
         f"`{column}` (property_columns) was in no record{did_you_mean(names)}"
         for column, names in mapper.never_seen()
     ]
+
+
+def _dated_by_source(mapped: Mapping[str, Any], emitted_at: object) -> bytes:
+    # Airbyte's is a number; a container is none, and may not be dumpable at all.
+    moment = None if isinstance(emitted_at, dict | list) else emitted_at
+    return dump({**mapped, "timestamp": {"emitted_at": moment}})
 
 
 def _at(record: Record, path: tuple[str, ...]) -> Any:

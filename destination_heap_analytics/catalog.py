@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from destination_heap_analytics.columns import (
     Schema,
@@ -21,7 +20,7 @@ from destination_heap_analytics.config import (
 from destination_heap_analytics.errors import Fault
 
 #: Deduplicating modes; the destination keeps one event a primary key.
-_DEDUPLICATING = {"append_dedup", "overwrite_dedup"}
+_DEDUPLICATING = ("append_dedup", "overwrite_dedup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +58,18 @@ def parse_catalog(raw: object) -> Stream | Fault:
     if not isinstance(stream, Mapping) or not isinstance(stream.get("name"), str):
         return Fault("catalog.streams.0.stream", "must be an object with a `name`")
     schema, namespace = stream.get("json_schema"), stream.get("namespace")
-    key = streams[0].get("primary_key") or stream.get("source_defined_primary_key") or []
+    key: tuple[tuple[str, ...], ...] | Fault = ()
+    if streams[0].get("destination_sync_mode") in _DEDUPLICATING:
+        key = _primary_key(
+            streams[0].get("primary_key") or stream.get("source_defined_primary_key") or []
+        )
+    if isinstance(key, Fault):
+        return key
     return Stream(
         name=stream["name"],
         namespace=namespace if isinstance(namespace, str) else None,
         schema=schema if lists_properties(schema) else None,
-        primary_key=_primary_key(key)
-        if streams[0].get("destination_sync_mode") in _DEDUPLICATING
-        else (),
+        primary_key=key,
         sync_id=_sync_id(streams[0].get("sync_id")),
     )
 
@@ -75,8 +78,14 @@ def _sync_id(raw: object) -> int:
     return raw if type(raw) is int and raw >= 0 else 0
 
 
-def _primary_key(raw: Iterable[Any]) -> tuple[tuple[str, ...], ...]:
-    return tuple((path,) if isinstance(path, str) else tuple(map(str, path)) for path in raw)
+def _primary_key(raw: object) -> tuple[tuple[str, ...], ...] | Fault:
+    key: list[tuple[str, ...]] = []
+    for path in raw if isinstance(raw, list | tuple) else [None]:
+        keys = [path] if isinstance(path, str) else path
+        if not isinstance(keys, list | tuple) or not all(isinstance(each, str) for each in keys):
+            return Fault("catalog.streams.0.primary_key", 'must be a list of paths, as [["id"]]')
+        key.append(tuple(keys))
+    return tuple(key)
 
 
 def column_faults(api: ApiConfig, stream: Stream) -> list[Fault]:

@@ -21,6 +21,7 @@ class _Waiting:
     previous: int
     #: Lane by lane, how many of its batches must be settled first.
     marks: Sequence[int]
+    size: int
     rejected: int = 0
 
 
@@ -32,15 +33,20 @@ class Checkpoints:
         self._positions: list[int] = []
         self._last_position = 0
         self._rejected_since_last = 0
+        #: Bytes of the lines of all that wait.
+        self.size = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def arrived(self, state: dict[str, Any], position: int, marks: Sequence[int]) -> None:
-        """A state came in behind record `position`."""
+    def arrived(
+        self, state: dict[str, Any], position: int, marks: Sequence[int], size: int = 0
+    ) -> None:
+        """A state came in behind record `position`, in a line of `size` bytes."""
         self._waiting.append(
-            _Waiting(state, position, self._last_position, marks, self._rejected_since_last)
+            _Waiting(state, position, self._last_position, marks, size, self._rejected_since_last)
         )
+        self.size += size
         self._positions.append(position)
         self._last_position, self._rejected_since_last = position, 0
 
@@ -66,6 +72,7 @@ class Checkpoints:
             ready += 1
         leaving, self._waiting = self._waiting[:ready], self._waiting[ready:]
         del self._positions[:ready]
+        self.size -= sum(state.size for state in leaving)
         return [
             settled_state(state.state, state.position - state.previous, state.rejected)
             for state in leaving

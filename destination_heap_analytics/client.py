@@ -33,6 +33,9 @@ from destination_heap_analytics.replies import (
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 60.0
 
+#: Bytes of an answer that are read; what Heap says is far shorter.
+LONGEST_ANSWER: Final = 1_000_000
+
 HOST_UNKNOWN: Final = "the host name does not resolve"
 
 Settled = Accepted | Refused | TooLarge
@@ -90,27 +93,39 @@ class HeapClient:
     def ask(self, body: bytes, read_timeout: float) -> Reply:
         """One try, whatever comes of it as a value; an answer may take `read_timeout` seconds."""
         self.sent += 1
+        late = self.clock() + read_timeout
         try:
-            response = self._session.post(
+            with self._session.post(
                 self.url,
                 data=body,
                 headers={"Content-Type": "application/json"},
                 timeout=(min(CONNECT_TIMEOUT, read_timeout), read_timeout),
                 # A redirect would turn the POST into a GET, and a 200 of that into a lie.
                 allow_redirects=False,
-            )
-        except requests.RequestException as error:
+                stream=True,
+            ) as response:
+                answer = self._read(response, late)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             return _failure(error)
-        return read_reply(
-            response.status_code, response.headers, response.content, datetime.now(UTC)
-        )
+        return read_reply(response.status_code, response.headers, answer, datetime.now(UTC))
+
+    def _read(self, response: requests.Response, late: float) -> bytes:
+        """The body, in time: the timeout of the socket begins anew with each byte."""
+        answer = b""
+        while len(answer) < LONGEST_ANSWER and (
+            part := response.raw.read1(LONGEST_ANSWER, decode_content=True)
+        ):
+            answer += part
+            if self.clock() > late:
+                raise requests.Timeout
+        return answer
 
     def close(self) -> None:
         """Closes the connection."""
         self._session.close()
 
 
-def _failure(error: requests.RequestException) -> TryLater | NotHeap:
+def _failure(error: Exception) -> TryLater | NotHeap:
     causes = _causes(error)
     if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(
         error
@@ -133,6 +148,7 @@ _NETWORK_WORDS: Final[dict[type[BaseException], str]] = {
     requests.exceptions.ProxyError: "the proxy failed",
     requests.exceptions.ConnectTimeout: "connecting took too long",
     requests.exceptions.Timeout: "no answer in time",
+    urllib3.exceptions.ReadTimeoutError: "no answer in time",
     ConnectionResetError: "the connection was reset",
 }
 

@@ -171,10 +171,11 @@ def lists_properties(schema: object) -> bool:
 
 def _is_open(schema: object) -> bool:
     """Whether anything may lie below: no type given, or a free-form object or array."""
-    kinds = schema.get("type") if isinstance(schema, Mapping) else None
-    if kinds is None:
+    given = schema.get("type") if isinstance(schema, Mapping) else None
+    kinds = given if isinstance(given, list) else [given]
+    if not all(isinstance(kind, str) for kind in kinds):
         return True
-    return not _CONTAINERS.isdisjoint([kinds] if isinstance(kinds, str) else kinds)
+    return not _CONTAINERS.isdisjoint(kinds)
 
 
 def compile_lookup(path: str, schema: Schema | None) -> Lookup:

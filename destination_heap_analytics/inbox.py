@@ -73,6 +73,7 @@ class Inbox(Generic[Item]):
         )
         self._put_aside: deque[Arrived[Item] | SourceEnded] = deque()
         self._room = threading.Semaphore(_READ_AHEAD)
+        self._closed = False
 
     def read_from(self, source: Iterable[list[Item]]) -> None:
         """Starts a thread that reads `source`, at most a little ahead of the owner."""
@@ -81,6 +82,8 @@ class Inbox(Generic[Item]):
             try:
                 for items in source:
                     self._room.acquire()
+                    if self._closed:
+                        return
                     self._reports.put(Arrived(items))
             except BaseException as error:  # noqa: BLE001  # reported to the owner, who raises it
                 self._reports.put(Failed(error))
@@ -89,6 +92,11 @@ class Inbox(Generic[Item]):
 
         # A daemon: nothing can wake a thread that waits for a source that says nothing.
         threading.Thread(target=read, name="source reader", daemon=True).start()
+
+    def close(self) -> None:
+        """Lets go of the source: its reader ends, at once or with what the source gives next."""
+        self._closed = True
+        self._room.release()
 
     def report(self, report: LaneReport | Failed) -> None:
         """Callable from any thread and from a signal handler."""

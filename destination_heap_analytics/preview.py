@@ -1,5 +1,6 @@
 """`preview`: what a sync would do, for a person at a terminal. Values are shown: it is theirs."""
 
+import io
 import json
 import re
 import sys
@@ -83,6 +84,9 @@ class Preview:
 
 def show(preview: Preview, plan: Plan, as_json: bool) -> int:
     """Prints it on stdout; returns the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Half an emoji, or an umlaut where the terminal knows ASCII only.
+        sys.stdout.reconfigure(errors="backslashreplace")
     if as_json:
         samples = [sample.as_json() for sample in preview.samples]
         print(json.dumps({**plan.as_json(), "records": samples}))

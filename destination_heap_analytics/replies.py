@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import orjson
 
+from destination_heap_analytics.names import shown
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -118,10 +120,13 @@ def reason_for(refused: Refused, item: bytes) -> str:
     """Heap's words as a countable reason: no index, and nothing that stands in the item.
 
     Quoted text, anything with an `@`, and free-standing numbers go; so does every value of the
-    refused item, wherever it stands in the words.
+    refused item, wherever it stands in the words, and every name that may be a value.
     """
     words = _INDEX.sub("[]", _ESCAPED.sub(_unescaped, refused.words))
-    for value in sorted(_values(orjson.loads(item)), key=len, reverse=True):
+    parsed = orjson.loads(item)
+    for name in sorted(parsed.get("properties", ()), key=len, reverse=True):
+        words = words.replace(name, shown(name))
+    for value in sorted(_values(parsed), key=len, reverse=True):
         words = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", _BLANKED, words, flags=re.IGNORECASE)
     words = _PRIVATE.sub(_BLANKED, words).strip()[:_KEPT_WORDS]
     return f"refused by Heap: {words}" if words not in {"", "{}"} else "refused by Heap"

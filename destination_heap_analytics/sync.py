@@ -44,6 +44,8 @@ logger = logging.getLogger("airbyte")
 
 #: States that may wait in memory; a source with more of them is slowed.
 MAX_WAITING_STATES: Final = 10_000
+#: Bytes of their lines; parsed, they take several times as many.
+MAX_WAITING_STATE_BYTES: Final = 8_000_000
 
 Item = TypeVar("Item")
 
@@ -129,18 +131,20 @@ class Sync(Generic[Item]):
         """Loads all of `source` into Heap; yields each state's line once all before it is safe.
 
         Between them are lines that say when the quota holds the sync up.
-        Raises a SyncError; what is settled by then has left as states before it.
+        Raises a SyncError, or what the source raised; what is settled by then has left as states
+        before it.
         """
         began = self.surroundings.clock()
         try:
             self._inbox.read_from(source)
             yield from self._take_all()
             yield from self._finish()
-        except SyncError:
+        except Exception:
             yield from self._wind_up()
             raise
         finally:
             self._delivery.stop()
+            self._inbox.close()
             self._close_ledger(self.surroundings.clock() - began)
         self._verify()
 
@@ -176,7 +180,8 @@ class Sync(Generic[Item]):
         if not self._has_room:  # states behind rejected records
             self._save()
             yield from self._leaving()
-            if self._states_stay:
+            # One large state behind one rejected record is no reason to give up.
+            if self._states_stay and len(self._checkpoints) >= MAX_WAITING_STATES:
                 raise self._nothing_accepted()
 
     def _finish(self) -> Iterator[bytes]:
@@ -223,7 +228,8 @@ class Sync(Generic[Item]):
             identity, body = taken
             self._delivery.add(position, identity, body)
         elif isinstance(taken, StateMessage):
-            self._checkpoints.arrived(taken.raw, position, self._delivery.marks())
+            size = len(self.line_of(item))
+            self._checkpoints.arrived(taken.raw, position, self._delivery.marks(), size)
         elif isinstance(taken, Rejected):
             self._count_rejected(position, taken.reason)
             # What is no record is no line of a file: it could not be replayed.
@@ -242,7 +248,8 @@ class Sync(Generic[Item]):
     def _crowded(self) -> bool:
         """Whether what waits behind open batches is too much."""
         lines = self._files is not None and not self._files.has_room
-        return lines or len(self._checkpoints) >= MAX_WAITING_STATES
+        states = len(self._checkpoints) >= MAX_WAITING_STATES
+        return lines or states or self._checkpoints.size >= MAX_WAITING_STATE_BYTES
 
     def _note(self, report: LaneReport | Failed) -> None:
         match report:

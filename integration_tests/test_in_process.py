@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -109,3 +112,75 @@ def test_two_syncs_do_not_share_anything(connector: Connector) -> None:
             config = connector.config(heap.url)
             assert len(list(destination.write(config, catalog(connector), messages(lines)))) == 1
         assert len(heap.events()) == 2
+
+
+def _alive() -> set[threading.Thread]:
+    return set(threading.enumerate())
+
+
+def _none_left_of(before: set[threading.Thread], within: float = 5.0) -> bool:
+    end = time.monotonic() + within
+    while left := _alive() - before:
+        if time.monotonic() > end:
+            return False
+        next(iter(left)).join(0.1)
+    return True
+
+
+def test_a_sync_that_is_left_early_leaves_no_thread(connector: Connector) -> None:
+    """Neither its lanes nor who reads the source; and the source is read no further."""
+    asked = 0
+
+    def source() -> Iterator[AirbyteMessage]:
+        nonlocal asked
+        (state,) = messages([connector.state(1)])
+        while asked < 10_000:
+            asked += 1
+            yield state
+
+    with running() as heap:
+        before = _alive()
+        written = DestinationHeapAnalytics(QUICK).write(
+            connector.config(heap.url), catalog(connector), source()
+        )
+        next(iter(written))
+        written.close()  # type: ignore[attr-defined]  # a generator, as the CDK's callers know
+        assert _none_left_of(before)
+        assert asked < 100
+
+
+def test_a_sync_that_fails_leaves_no_thread(connector: Connector) -> None:
+    """A source that had more to say is let go of."""
+    lines = [connector.record(connector.event(number)) for number in range(3_000)]
+    with running(SandboxOptions(fail_rate=1, fail_kinds=("503",))) as heap:
+        before = _alive()
+        written = DestinationHeapAnalytics(QUICK).write(
+            connector.config(heap.url), catalog(connector), itertools.cycle(messages(lines))
+        )
+        with pytest.raises(AirbyteTracedException):
+            list(written)
+        assert _none_left_of(before)
+
+
+def test_a_source_that_breaks_lets_what_is_under_way_settle(connector: Connector) -> None:
+    """The request is answered, and the state behind its records leaves, before the error does."""
+
+    class BrokenSourceError(Exception):
+        pass
+
+    full = [connector.record(connector.event(number)) for number in range(1_000)]
+
+    def source() -> Iterator[AirbyteMessage]:
+        yield from messages([*full, connector.state(1), connector.record(connector.event(1_000))])
+        time.sleep(0.5)  # the full batch is under way
+        raise BrokenSourceError
+
+    states: list[AirbyteMessage] = []
+    with running(SandboxOptions(latency_ms=1_500)) as heap:
+        written = DestinationHeapAnalytics().write(
+            connector.config(heap.url, requests_in_flight=1), catalog(connector), source()
+        )
+        with pytest.raises(BrokenSourceError):
+            states.extend(iter(written))
+        assert len(heap.events()) == 1_000
+    assert len(states) == 1

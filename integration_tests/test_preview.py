@@ -176,3 +176,17 @@ def test_progress_lines(connector: Connector) -> None:
         records = [connector.record(connector.event(n)) for n in range(4_000)]
         outcome = connector.write(config, records).succeeded()
     assert "So far: 4,000 records read" in outcome.logs
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_characters_that_no_terminal_takes(
+    connector: Connector, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half an emoji, or an umlaut where stdout is ASCII, is escaped and ends nothing."""
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    shown = preview(
+        connector, [connector.record(connector.event(1) | {"x": "\ud83d", "y": "\xe9"})]
+    )
+    assert shown.stderr == ""
+    assert shown.returncode == 0
+    assert "\\ud83d" in shown.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from heap_sandbox import SandboxOptions, running
@@ -132,3 +133,24 @@ def test_a_quiet_source_gets_its_states(connector: Connector) -> None:
         outcome = process.finish().succeeded()
         assert len(heap.events()) == 2
     assert [state["id"] for state in outcome.states] == [1, 2, 3]
+
+
+def test_large_states_do_not_fill_the_memory(connector: Connector) -> None:
+    """What waits behind an open batch is bounded in bytes, too, and not only in number."""
+    partitions = {f"partition_{number}": {"cursor": number} for number in range(1_500)}
+
+    def lines() -> Iterator[bytes]:
+        for number in range(1_500):
+            message = json.loads(connector.state(number))
+            message["state"]["stream"]["stream_state"] |= partitions
+            yield connector.record(connector.event(number))
+            yield json.dumps(message).encode() + b"\n"
+
+    with running() as heap:
+        process = connector.start_write(connector.config(heap.url))
+        process.send_all(lines())
+        outcome = process.finish(240).succeeded()
+        assert len(heap.events()) == 1_500
+    cursors = [state["state"]["stream"]["stream_state"]["cursor"] for state in outcome.states]
+    assert cursors == list(range(1_500))
+    assert outcome.peak_bytes < 300_000_000

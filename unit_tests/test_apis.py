@@ -406,3 +406,26 @@ def test_mapping_never_raises_and_sends_what_heap_takes(
     identity = body.get("identity", body.get("account_id"))
     assert type(identity) is str
     assert identity.strip()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [["\ud800"], {"a": ["\ud800", 10**400]}, json.loads("[" * 600 + "]" * 600), math.inf],
+    ids=["surrogate", "below", "deep", "infinite"],
+)
+def test_no_emitted_at_and_no_primary_key_stops_a_sync(odd: object) -> None:
+    """They are only hashed: the key is there, and it is the same again."""
+    record = {**RECORD, "at": None}
+    key = _key(record, emitted_at=odd)
+    assert key == _key(record, emitted_at=odd) != _key(record)
+    by_row = _key({**RECORD, "id": odd}, primary_key=(("id",),))
+    assert by_row == _key({**RECORD, "id": odd, "n": 2}, primary_key=(("id",),))
+
+
+def test_a_key_nested_deeper_than_calls_may_be_stops_no_sync() -> None:
+    """Its record is rejected: without its key it could land twice."""
+    deep: list[Any] = []
+    for _ in range(990):
+        deep = [deep]
+    api = _api(TRACK, Stream("users", primary_key=(("id",),)))
+    assert api.payload({**RECORD, "id": deep}, EMITTED_AT) == Rejected("primary_key_too_deep")

@@ -158,3 +158,29 @@ def test_silent_schema_is_not_checked(schema: object) -> None:
 def test_sync_id_is_the_number_of_a_job_or_nothing(given: object, read: int) -> None:
     """It names a folder, so nothing but a number becomes one."""
     assert _stream(_entry(sync_id=given)).sync_id == read
+
+
+@pytest.mark.parametrize("key", [5, "id", [5], [[5]], ["id"], [["id"], None], {"id": 1}, True])
+def test_primary_key_of_another_shape_is_a_fault(key: object) -> None:
+    """It is named, and not read letter by letter; a list of names is taken as it is meant."""
+    entry = _entry("append_dedup", primary_key=key)
+    if key == ["id"]:
+        assert _stream(entry).primary_key == (("id",),)
+        return
+    fault = parse_catalog({"streams": [entry]})
+    assert isinstance(fault, Fault)
+    assert fault.path == "catalog.streams.0.primary_key"
+
+
+@pytest.mark.parametrize("mode", [["append"], {}, 5, None])
+def test_sync_mode_of_another_shape_deduplicates_nothing(mode: Any) -> None:
+    """As a mode that is not known."""
+    assert _stream(_entry(mode, primary_key=[["id"]])).primary_key == ()
+
+
+@pytest.mark.parametrize("kind", [5, [{"a": 1}], {"a": 1}, [["object"]], True])
+def test_type_of_another_shape_says_nothing_of_columns(kind: object) -> None:
+    """Such a schema leaves it open what lies below."""
+    schema = {"properties": {"event": {}, "email": {"type": kind}}}
+    stream = Stream("users", schema=schema)
+    assert column_faults(_api(identity_column="email.address"), stream) == []

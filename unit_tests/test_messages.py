@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from typing import Any
 
 import pytest
@@ -169,3 +170,12 @@ def test_lines_are_whole_however_the_stream_is_cut(lines: list[bytes], data: st.
     if expected[-1] == b"":
         expected.pop()
     assert got == expected
+
+
+def test_long_line_is_put_together_once() -> None:
+    """A line in twice as many chunks takes about twice as long, not four times."""
+    chunks = [b"x" * 65_536] * 640
+    began = time.perf_counter()
+    (line,) = [line for group in split_lines(iter([*chunks, b"\n"])) for line in group]
+    assert time.perf_counter() - began < 5  # it was half a minute
+    assert len(line) == 65_536 * 640

@@ -41,6 +41,12 @@ def test_names_are_shown(name: str) -> None:
         ("+41 79 123 45 67", "(16 characters)"),
         ("sk_live_51H8x9Q2", "(16 characters)"),
         ("w" * 81, "(81 characters)"),
+        ("06 12 34 56 78", "(14 characters)"),
+        ("12/05/84", "(8 characters)"),
+        ("4 June 62", "(9 characters)"),
+        ("06.12.34.56.78", "##.##.##.##.##"),
+        ("by_address.10.0.0.12.visits", "by_address.##.#.#.##.visits"),
+        ("aa:bb:cc:dd:ee:f1", "(17 characters)"),
         ("<b>", "(3 characters)"),
     ],
 )

@@ -202,3 +202,17 @@ def test_escaped_value_goes_too() -> None:
     item = json.dumps({"identity": "Núñez", "properties": {}}).encode()
     reason = reason_for(Refused("identity N\\u00fa\\u00f1ez is not valid"), item)
     assert "u00fa" not in reason
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["phones.+41 79 123", "by_mail.ada%40example", "people.b7e9a0c1d2", "born.04/06/1962"],
+)
+def test_name_that_may_be_a_value_goes_too(name: str) -> None:
+    """A source may key an object by what it holds; names that look like names stay."""
+    item = json.dumps({"identity": "jane", "properties": {name: True, "plan.name": 1}}).encode()
+    words = f"postBody.users[3].properties.{name} is too long; so is plan.name"
+    reason = reason_for(Refused(words), item)
+    assert name.split(".")[1] not in reason
+    assert reason.endswith("is too long; so is plan.name")
+    assert reason.startswith("refused by Heap: postBody.users[].properties.")

@@ -1,0 +1,79 @@
+"""Answers that come, but never come to their end."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from destination_heap_analytics.client import HeapClient
+from destination_heap_analytics.errors import HeapUnavailableError
+from destination_heap_analytics.pacing import RetryPolicy
+from destination_heap_analytics.replies import Accepted
+
+POLICY = RetryPolicy(first=0.01, longest=0.05, give_up_after=2)
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 300000000\r\n\r\n"
+
+
+@contextmanager
+def answering(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+    """An address at which every request is read and given to `answer`."""
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection, suppress(OSError):
+                    connection.recv(65_536)
+                    answer(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/api/track"
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join(10)
+
+
+def test_answer_that_trickles_is_no_answer_in_time() -> None:
+    """Each byte comes in time and the whole never: the time for one request still holds."""
+
+    def trickle(connection: socket.socket) -> None:
+        connection.sendall(HEAD)
+        for _ in range(100):
+            connection.sendall(b" ")
+            time.sleep(0.2)
+
+    with answering(trickle) as url:
+        client = HeapClient(url, POLICY, read_timeout=0.5)
+        began = time.monotonic()
+        with pytest.raises(HeapUnavailableError) as gave_up:
+            client.post(b"{}")
+        client.close()
+    assert gave_up.value.cause == "no answer in time"
+    assert time.monotonic() - began < 10
+
+
+def test_answer_without_end_is_not_kept() -> None:
+    """Its beginning says all; memory does not grow with the rest."""
+
+    def flood(connection: socket.socket) -> None:
+        connection.sendall(HEAD)
+        for _ in range(300):
+            connection.sendall(b" " * 1_000_000)
+
+    with answering(flood) as url:
+        client = HeapClient(url, POLICY)
+        tracemalloc.start()
+        try:
+            assert client.post(b"{}") == Accepted()
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            client.close()
+    assert peak < 20_000_000
