@@ -15,10 +15,10 @@ Sources: https://developers.heap.io/reference/ with `bulk-track`, `bulk-add-user
 `bulk-add-account-properties`.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any, ClassVar, Final, Protocol
 
 import orjson
@@ -274,7 +274,7 @@ def idempotency_key(identifying: bytes) -> str:
     Heap takes any text (https://developers.heap.io/reference/track-1); its partner endpoint
     wants at least 8 characters. A hash, so that no personal data can be read in it.
     """
-    return hashlib.blake2b(identifying, digest_size=16).hexdigest()
+    return blake2b(identifying, digest_size=16).hexdigest()
 
 
 def dump(value: Any, option: int | None = orjson.OPT_SORT_KEYS) -> bytes:

@@ -94,6 +94,8 @@ def account_identity(value: object) -> str | Rejected:
 
 def event_name(value: object) -> str | Rejected:
     """An event name of 1 to 1,024 characters; a number is sent as its decimal text."""
+    if type(value) is str and len(value) <= EVENT_MAX_LENGTH and value.strip():
+        return value
     return _identifier(value, "event", EVENT_MAX_LENGTH)
 
 
@@ -146,9 +148,9 @@ def _digits(value: int) -> str:
 
 #: Sent as it stands: Heap refused a 7-digit fraction with 400 and took 3 digits
 #: (https://github.com/darklang/dark/issues/3523).
-_ACCEPTED_AS_IS: Final = re.compile(
+_is_accepted: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d)", re.ASCII
-)
+).fullmatch
 #: Dates with a day (calendar, ordinal or week form), optionally a time, optionally a zone.
 _ISO_8601: Final = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d|\d{8}|\d{4}-?W\d\d-?[1-7]|\d{4}-?\d{3})"
@@ -170,7 +172,7 @@ def timestamp(value: object) -> str | Rejected:
     """
     moment: datetime | None = None
     if type(value) is str:
-        if _ACCEPTED_AS_IS.fullmatch(value):
+        if _is_accepted(value):
             try:
                 datetime.fromisoformat(value)
             except ValueError:
