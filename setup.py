@@ -12,8 +12,13 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.11,<3.14",
-    packages=["destination_heap_analytics"],
-    package_data={"destination_heap_analytics": ["spec.json", "py.typed"]},
+    # One distribution: both connectors stand on the same engine.
+    packages=["bulk_destination", "destination_heap_analytics", "destination_hackle"],
+    package_data={
+        "bulk_destination": ["py.typed"],
+        "destination_heap_analytics": ["spec.json", "py.typed"],
+        "destination_hackle": ["spec.json", "py.typed"],
+    },
     install_requires=[
         "airbyte-cdk>=7.39,<8",  # the Destination class, the protocol, and with it orjson, pydantic
         "orjson>=3.10,<4",  # JSON at the speed that a million records need
@@ -58,6 +63,7 @@ setup(
     entry_points={
         "console_scripts": [
             "destination-heap-analytics=destination_heap_analytics.run:run",
+            "destination-hackle=destination_hackle.run:run",
         ]
     },
 )

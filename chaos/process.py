@@ -21,11 +21,11 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Final
 
+from bulk_destination.client import READ_TIMEOUT
+from bulk_destination.pacing import RetryPolicy
+from bulk_destination.sync import Surroundings
 from chaos.source import Json
 from destination_heap_analytics import DestinationHeapAnalytics
-from destination_heap_analytics.client import READ_TIMEOUT
-from destination_heap_analytics.pacing import RetryPolicy
-from destination_heap_analytics.sync import Surroundings
 
 ROOT: Final = Path(__file__).parents[1]
 #: Seconds. A connector that hangs fails by it.

@@ -1,20 +1,22 @@
 """What a record becomes on Hackle's wire. Pure.
 
 The wire is that of Hackle's own client, hackle-sdk 3.9.0 on PyPI, which is the only description of
-it: `POST /api/v2/events`, up to 500 events a request (`hackle.py`, `event_dispatch_size`), each as
-in `internal/event/event_dispatcher.py`, with the headers of `internal/http/http_client.py`. Where
-the SDK takes a random insert id and the current time, an event has a stable id and the record's
-own time.
+it: each event is as in `internal/event/event_dispatcher.py`. Where the SDK takes a random insert id
+and the current time, an event has a stable id and the record's own time.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
 import orjson
 
-from destination_hackle.config import Config
+from bulk_destination.catalog import Stream
+from bulk_destination.columns import Lookup, Record, compile_lookup, did_you_mean
+from bulk_destination.idempotency import idempotency_key, row_of, time_of_source
+from bulk_destination.record_mapper import Payload
+from bulk_destination.values import MISSING, Rejected, repaired
+from destination_hackle.config import HackleConfig
 from destination_hackle.properties import Limits, PropertyMapper
 from destination_hackle.values import (
     LARGEST_NUMBER,
@@ -25,13 +27,9 @@ from destination_hackle.values import (
     unix_milliseconds,
     user_identifier,
 )
-from destination_heap_analytics.apis import Now, Payload, idempotency_key
-from destination_heap_analytics.catalog import Stream
-from destination_heap_analytics.columns import Lookup, Record, compile_lookup, did_you_mean
-from destination_heap_analytics.values import INEXACT, MISSING, Rejected, may_be_inexact, repaired
 
-#: The SDK sends as many at a time; what the service takes at most is not published.
-MAX_ITEMS: Final = 500
+#: The current time in UTC; handed in, so that tests choose it.
+Now = Callable[[], datetime]
 
 #: `PropertiesBuilder` in internal/model/properties_builder.py of the SDK.
 LIMITS: Final = Limits(name_length=128, text_length=1024, number=LARGEST_NUMBER, count=128)
@@ -39,35 +37,16 @@ LIMITS: Final = Limits(name_length=128, text_length=1024, number=LARGEST_NUMBER,
 DOCUMENTED_COUNT: Final = 64
 
 
-def headers(sdk_key: str, now: float) -> dict[str, str]:
-    """The headers of a request at the Unix time `now`, in seconds, as the SDK has them.
-
-    Name and version say which client's format this is; whether others are taken is not known.
-    """
-    return {
-        "Content-Type": "application/json",
-        "X-HACKLE-SDK-KEY": sdk_key,
-        "X-HACKLE-SDK-NAME": "python-sdk",
-        "X-HACKLE-SDK-VERSION": "3.9.0",
-        "X-HACKLE-SDK-TIME": str(round(now * 1000)),
-    }
-
-
-def envelope() -> tuple[bytes, bytes]:
-    """What stands before and after the events of a request."""
-    return b'{"exposureEvents":[],"remoteConfigEvents":[],"trackEvents":[', b"]}"
-
-
 class UserEvents:
     """Turns each record into a track event or a rejection, its columns bound to the stream."""
 
-    path: ClassVar = "/api/v2/events"
-    list_name: ClassVar = "trackEvents"
+    kind: ClassVar = "user events"
     #: Every event stands for itself.
     merges: ClassVar = False
+    event: ClassVar[tuple[str, str] | None] = ("eventTypeKey", "event_key_column")
 
     def __init__(
-        self, config: Config, stream: Stream, now: Now = lambda: datetime.now(UTC)
+        self, config: HackleConfig, stream: Stream, now: Now = lambda: datetime.now(UTC)
     ) -> None:
         self.adjustments = Adjustments()
         self._event_key = compile_lookup(config.event_key_column, stream.schema)
@@ -86,7 +65,7 @@ class UserEvents:
         key = event_key(self._event_key(record))
         if isinstance(key, Rejected):
             return key
-        row = self._primary_key(record) if self._stream.primary_key else None
+        row = row_of(record, self._stream)
         if isinstance(row, Rejected):
             return row
         when = self._timestamp(record)
@@ -110,19 +89,9 @@ class UserEvents:
         }
         body = _body(event)
         # A time that is not the record's own would give every run another id.
-        keyed = _body({**event, "timestamp": {"emitted_at": emitted_at}}) if when is None else body
+        keyed = _body({**event, "timestamp": time_of_source(emitted_at)}) if when is None else body
         insert_id = idempotency_key(row or keyed)
         return user_id, body[:-1] + b',"insertId":"' + insert_id.encode() + b'"}'
-
-    def _primary_key(self, record: Record) -> bytes | Rejected | None:
-        """Stream and primary key; None where the record lacks a part of it."""
-        values = [_at(record, path) for path in self._stream.primary_key]
-        if any(value is None for value in values):
-            return None
-        if any(map(may_be_inexact, values)):
-            return INEXACT
-        # Not orjson: two keys beyond 64 bits must not become one.
-        return json.dumps([self._stream.namespace, self._stream.name, values]).encode()
 
     def warnings(self) -> list[str]:
         """What the user should know at the end of a sync: names of columns, never a value."""
@@ -182,10 +151,3 @@ def _body(event: dict[str, Any]) -> bytes:
         # Half a UTF-16 pair, which no UTF-8 can carry; null has to stay null.
         fixed = {name: value if value is None else repaired(value) for name, value in event.items()}
         return orjson.dumps(fixed, option=orjson.OPT_SORT_KEYS)
-
-
-def _at(record: Record, path: tuple[str, ...]) -> Any:
-    value: Any = record
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value

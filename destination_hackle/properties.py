@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from destination_heap_analytics.columns import (
+from bulk_destination.columns import (
     Lookup,
     PropertySelection,
     Record,
@@ -17,7 +17,7 @@ from destination_heap_analytics.columns import (
     nearest,
     record_paths,
 )
-from destination_heap_analytics.values import MISSING, Adjustments, Scalar, json_text
+from bulk_destination.values import MISSING, Adjustments, Scalar, json_text
 
 #: Names of properties that are remembered to fit.
 _MOST_NAMES: Final = 10_000

@@ -11,17 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from destination_heap_analytics import values
-from destination_heap_analytics.values import (
-    INEXACT,
-    MISSING,
-    NOBODY,
-    Rejected,
-    decimal_text,
-    has_lone_surrogate,
-    may_be_inexact,
-    timestamp,
-)
+from bulk_destination import values
+from bulk_destination.values import MISSING, Rejected, person_identifier, timestamp
 
 USER_ID_MAX_LENGTH: Final = 512
 #: Numbers beyond it are no longer told apart by a double, and the SDK drops them.
@@ -50,28 +41,8 @@ def event_key(value: object) -> str | Rejected:
 
 
 def user_identifier(value: object) -> str | Rejected:
-    """The identifier of one person: 1 to 512 characters, and no word that stands for nobody.
-
-    A number is sent as its decimal text.
-    """
-    if value is MISSING or value is None:
-        return Rejected("user_id_missing")
-    if may_be_inexact(value):
-        return INEXACT
-    text = value if type(value) is str else decimal_text(value)
-    if text is None:
-        return Rejected("user_id_not_text")
-    bare = text.strip()
-    if not bare:
-        return Rejected("user_id_blank")
-    if len(text) > USER_ID_MAX_LENGTH:
-        return Rejected("user_id_too_long")
-    if not text.isascii() and has_lone_surrogate(text):
-        # Repairing it could make two people one.
-        return Rejected("user_id_not_valid_unicode")
-    if bare.lower() in NOBODY:
-        return Rejected("user_id_of_no_single_person")
-    return text
+    """The identifier of one person: 1 to 512 characters, and no word that stands for nobody."""
+    return person_identifier(value, "user_id", USER_ID_MAX_LENGTH)
 
 
 def event_value(value: object, adjustments: Adjustments) -> int | float | Rejected | None:
@@ -107,7 +78,7 @@ def _number(text: str) -> int | float | None:
 
 
 def unix_milliseconds(value: object) -> int | Rejected:
-    """A moment as Hackle's wire has it. What can be read is what can be read for Heap."""
+    """A moment as Hackle's wire has it. What can be read is what `timestamp` reads."""
     moment = timestamp(value)
     if isinstance(moment, Rejected):
         return moment

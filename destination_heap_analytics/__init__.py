@@ -1,4 +1,4 @@
-"""Airbyte destination for Heap: see `destination.py` for its face, `sync.py` for its walk."""
+"""Airbyte destination for Heap: events, user properties and account properties."""
 
 from destination_heap_analytics.destination import DestinationHeapAnalytics
 

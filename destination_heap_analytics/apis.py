@@ -15,20 +15,22 @@ Sources: https://developers.heap.io/reference/ with `bulk-track`, `bulk-add-user
 `bulk-add-account-properties`.
 """
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
-from hashlib import blake2b
-from typing import Any, ClassVar, Final, Protocol
+from typing import ClassVar, Final
 
-import orjson
-
-from destination_heap_analytics.catalog import Stream
-from destination_heap_analytics.columns import (
-    PropertyMapper,
-    Record,
-    compile_lookup,
-    did_you_mean,
+from bulk_destination.catalog import Stream
+from bulk_destination.columns import PropertyMapper, Record, compile_lookup, did_you_mean
+from bulk_destination.idempotency import idempotency_key, row_of, time_of_source
+from bulk_destination.payload_json import dump
+from bulk_destination.record_mapper import Payload, RecordMapper
+from bulk_destination.values import (
+    MISSING,
+    Adjustments,
+    Rejected,
+    Scalar,
+    timestamp,
+    utc_milliseconds,
 )
 from destination_heap_analytics.config import (
     AccountPropertiesConfig,
@@ -36,48 +38,26 @@ from destination_heap_analytics.config import (
     TrackConfig,
     UserPropertiesConfig,
 )
-from destination_heap_analytics.values import (
-    INEXACT,
-    MISSING,
-    Adjustments,
-    Rejected,
-    Scalar,
-    account_identity,
-    event_name,
-    may_be_inexact,
-    person_identity,
-    repaired,
-    timestamp,
-    utc_milliseconds,
-)
+from destination_heap_analytics.values import account_identity, event_name, person_identity
 
 #: The current time in UTC; handed in, so that tests choose it.
 Now = Callable[[], datetime]
 
 
-#: One item of a bulk request: the identity it is about, and its JSON.
-Payload = tuple[str, bytes]
+def api_class(config: ApiConfig) -> "type[Track | AddUserProperties | AddAccountProperties]":
+    """The class of the API type that the configuration names."""
+    match config:
+        case TrackConfig():
+            return Track
+        case UserPropertiesConfig():
+            return AddUserProperties
+        case AccountPropertiesConfig():
+            return AddAccountProperties
 
 
-class Api(Protocol):
-    """What the rest of the connector knows of an API type."""
-
-    path: ClassVar[str]
-    list_name: ClassVar[str]
-    #: Whether several updates of one identity in one request may become one.
-    merges: ClassVar[bool]
-
-    @property
-    def adjustments(self) -> Adjustments: ...
-
-    def payload(self, record: Record, emitted_at: object) -> Payload | Rejected:
-        """The record's payload; `emitted_at` is Airbyte's, in milliseconds. Never raises."""
-
-    def warnings(self) -> list[str]:
-        """What the user should know at the end of a sync: names of columns, never a value."""
-
-
-def make_api(config: ApiConfig, stream: Stream, now: Now = lambda: datetime.now(UTC)) -> Api:
+def make_api(
+    config: ApiConfig, stream: Stream, now: Now = lambda: datetime.now(UTC)
+) -> RecordMapper:
     """The API type that the configuration names, its columns bound to the stream."""
     match config:
         case TrackConfig():
@@ -91,9 +71,11 @@ def make_api(config: ApiConfig, stream: Stream, now: Now = lambda: datetime.now(
 class Track:
     """Events. Heap stores the first event of an idempotency key and ignores later ones."""
 
+    kind: ClassVar = "track"
     path: ClassVar = "/api/track"
     list_name: ClassVar = "events"
     merges: ClassVar = False
+    event: ClassVar[tuple[str, str] | None] = ("event", "event_column")
 
     def __init__(self, config: TrackConfig, stream: Stream, now: Now) -> None:
         self.adjustments = Adjustments()
@@ -117,7 +99,7 @@ class Track:
         event = event_name(self._event(record))
         if isinstance(event, Rejected):
             return event
-        row = self._primary_key(record) if self._stream.primary_key else None
+        row = row_of(record, self._stream)
         if isinstance(row, Rejected):
             return row
         when = self._timestamp(record)
@@ -135,22 +117,9 @@ class Track:
         }
         body = dump(mapped)
         # A time that is not the record's own would give every run another key.
-        keyed = _dated_by_source(mapped, emitted_at) if defaulted else body
+        keyed = dump({**mapped, "timestamp": time_of_source(emitted_at)}) if defaulted else body
         key = idempotency_key(row or keyed)
         return identity, body[:-1] + b',"idempotency_key":"' + key.encode() + b'"}'
-
-    def _primary_key(self, record: Record) -> bytes | Rejected | None:
-        """Stream and primary key; None where the record lacks a part of it."""
-        values = [_at(record, path) for path in self._stream.primary_key]
-        if any(value is None for value in values):
-            return None
-        if any(map(may_be_inexact, values)):
-            return INEXACT
-        # Not orjson: two keys beyond 64 bits must not become one.
-        try:
-            return json.dumps([self._stream.namespace, self._stream.name, values]).encode()
-        except RecursionError:
-            return Rejected("primary_key_too_deep")
 
     def warnings(self) -> list[str]:
         return [
@@ -165,6 +134,7 @@ class _AddProperties:
     """What users and accounts share: the last value wins, so order is kept and no key is sent."""
 
     merges: ClassVar = True
+    event: ClassVar[tuple[str, str] | None] = None
     _field: ClassVar[str]
     #: Whether a selected property may have a name that Heap reserves.
     _may_clash = False
@@ -200,6 +170,7 @@ class _AddProperties:
 class AddUserProperties(_AddProperties):
     """User properties; a name `id` in any casing is reserved by Heap and gets the stream's name."""
 
+    kind: ClassVar = "add_user_properties"
     path: ClassVar = "/api/add_user_properties"
     list_name: ClassVar = "users"
     _field: ClassVar = "identity"
@@ -237,6 +208,7 @@ _ID_SPELLINGS: Final = ("id", "ID", "Id", "iD")
 class AddAccountProperties(_AddProperties):
     """Account properties; Heap shows them once its Account ID setting names the property."""
 
+    kind: ClassVar = "add_account_properties"
     path: ClassVar = "/api/add_account_properties"
     list_name: ClassVar = "accounts"
     _field: ClassVar = "account_id"
@@ -250,36 +222,3 @@ def _unseen(mapper: PropertyMapper) -> list[str]:
         f"`{column}` (property_columns) was in no record{did_you_mean(names)}"
         for column, names in mapper.never_seen()
     ]
-
-
-def _dated_by_source(mapped: Mapping[str, Any], emitted_at: object) -> bytes:
-    # Airbyte's is a number; a container is none, and may not be dumpable at all.
-    moment = None if isinstance(emitted_at, dict | list) else emitted_at
-    return dump({**mapped, "timestamp": {"emitted_at": moment}})
-
-
-def _at(record: Record, path: tuple[str, ...]) -> Any:
-    value: Any = record
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
-
-
-# -- bytes --------------------------------------------------------------------------------------
-
-
-def idempotency_key(identifying: bytes) -> str:
-    """32 hexadecimal digits, the same on every run, machine and Python version.
-
-    Heap takes any text (https://developers.heap.io/reference/track-1); its partner endpoint
-    wants at least 8 characters. A hash, so that no personal data can be read in it.
-    """
-    return blake2b(identifying, digest_size=16).hexdigest()
-
-
-def dump(value: Any, option: int | None = orjson.OPT_SORT_KEYS) -> bytes:
-    """JSON; with sorted keys, equal values give equal bytes."""
-    try:
-        return orjson.dumps(value, option=option)
-    except orjson.JSONEncodeError:
-        return orjson.dumps(repaired(value), option=option)

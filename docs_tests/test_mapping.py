@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from destination_heap_analytics.apis import Api, make_api
-from destination_heap_analytics.batches import MAX_ITEMS
-from destination_heap_analytics.catalog import Stream
-from destination_heap_analytics.config import Config, parse_config
-from destination_heap_analytics.values import Rejected
+from bulk_destination.catalog import Stream
+from bulk_destination.record_mapper import RecordMapper
+from bulk_destination.values import Rejected
+from destination_heap_analytics.apis import make_api
+from destination_heap_analytics.config import HeapConfig
+from destination_heap_analytics.service import MAX_ITEMS
 from docs_tests.markdown import ROOT, Text, code
 
 DOCUMENT = Text.of("docs/heap-analytics.md")
@@ -27,9 +28,9 @@ NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 Json = dict[str, Any]
 
 
-def api(columns: Json, stream: str = "users") -> Api:
+def api(columns: Json, stream: str = "users") -> RecordMapper:
     """An API with these columns, for a stream whose schema is silent."""
-    config = parse_config({"app_id": "11", "api": columns})
+    config = HeapConfig.parse({"app_id": "11", "api": columns})
     return make_api(config.api, Stream(stream), lambda: NOW)
 
 
@@ -233,7 +234,7 @@ def test_limits_of_properties(name: str) -> None:
 def test_limits_of_requests() -> None:
     """The size of a request and Heap's quotas are the connector's own."""
     assert LIMITS["a request"] == MAX_ITEMS
-    fields = Config.model_fields
+    fields = HeapConfig.model_fields
     assert LIMITS["events a minute, all together"] == fields["events_per_minute"].default
     one = LIMITS["events a minute, of one identity"]
     assert one == fields["events_per_identity_per_minute"].default
@@ -322,7 +323,7 @@ STREAMS = {
 def test_keys(mode: str) -> None:
     """Whether a record that comes again, or has changed, is the same event as its row says."""
     _, again, changed = KEYS[mode]
-    config = parse_config({"app_id": "11", "api": columns_of("track")})
+    config = HeapConfig.parse({"app_id": "11", "api": columns_of("track")})
     keys = []
     for plan in ("pro", "pro", "free"):
         mapper = make_api(config.api, STREAMS[mode], lambda: NOW)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from destination_heap_analytics.config import parse_config
+from destination_heap_analytics.config import HeapConfig
 from docs_tests.markdown import ROOT, Text, code
 
 DOCUMENT = Text.of("docs/heap-analytics.md")
@@ -185,7 +185,7 @@ def test_the_way_to_the_documents() -> None:
 @pytest.mark.parametrize("example", [*README.blocks("json")])
 def test_configurations(example: str) -> None:
     """Every configuration that the README shows is accepted as it stands."""
-    parse_config(json.loads(example))
+    HeapConfig.parse(json.loads(example))
 
 
 def test_commands_are_run() -> None:

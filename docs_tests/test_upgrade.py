@@ -15,12 +15,12 @@ from typing import Any
 import jsonschema
 import pytest
 
+from bulk_destination.catalog import Stream
+from bulk_destination.errors import ConfigurationError
+from bulk_destination.quotas import Quotas
+from bulk_destination.values import Rejected
 from destination_heap_analytics.apis import make_api
-from destination_heap_analytics.catalog import Stream
-from destination_heap_analytics.config import parse_config
-from destination_heap_analytics.errors import ConfigurationError
-from destination_heap_analytics.quotas import Quotas
-from destination_heap_analytics.values import Rejected
+from destination_heap_analytics.config import HeapConfig
 from docs_tests.markdown import ROOT, Text
 from heap_sandbox import Sandbox, SandboxOptions, running
 
@@ -71,7 +71,7 @@ PUBLISHED: list[Json] = [
 def test_what_it_accepted_is_accepted(published: Json) -> None:
     """By the connector and by its form, with all its fields as they were."""
     jsonschema.Draft7Validator(FORM["connectionSpecification"]).validate(published)
-    config = parse_config(published)
+    config = HeapConfig.parse(published)
     assert config.app_id == published["app_id"]
     assert config.base_url == published["base_url"].rstrip("/")
     assert config.api.api_type == published["api"]["api_type"]
@@ -178,13 +178,13 @@ def run(folder: Path, command: str, config: Json, records: list[Json] | None = N
 def faults(config: Json) -> set[str]:
     """The paths of what is wrong with a configuration."""
     with pytest.raises(ConfigurationError) as raised:
-        parse_config(config)
+        HeapConfig.parse(config)
     return {fault.path for fault in raised.value.faults}
 
 
 def mapped(api: Json, record: Json) -> Json | Rejected:
     """What a record becomes."""
-    config = parse_config({"app_id": "11", "api": api})
+    config = HeapConfig.parse({"app_id": "11", "api": api})
     payload = make_api(config.api, Stream("users")).payload(record, 1)
     if isinstance(payload, Rejected):
         return payload
@@ -209,8 +209,8 @@ def digits_and_no_default(_: Path) -> None:
 @row("`base_url`")
 def https_with_a_default(_: Path) -> None:
     """It need not be filled in, and is `https` but for this machine."""
-    assert parse_config({"app_id": "11", "api": USERS}).base_url == "https://heapanalytics.com"
-    parse_config({"app_id": "11", "api": USERS, "base_url": "http://127.0.0.1:8087"})
+    assert HeapConfig.parse({"app_id": "11", "api": USERS}).base_url == "https://heapanalytics.com"
+    HeapConfig.parse({"app_id": "11", "api": USERS, "base_url": "http://127.0.0.1:8087"})
     wrong = {"app_id": "11", "api": USERS, "base_url": "http://heapanalytics.com"}
     assert faults(wrong) == {"base_url"}
 
@@ -373,7 +373,7 @@ def without_a_key(folder: Path) -> None:
 def kept_from_this_side(_: Path) -> None:
     """A configuration of 0.1.x for events gets Heap's quotas; one for properties has none."""
     for published in PUBLISHED:
-        quotas = parse_config(published).quotas
+        quotas = HeapConfig.parse(published).quotas
         events = str(published["api"]["api_type"]) == "track"
         assert quotas == (Quotas(15_000, 1_000) if events else None)
 

@@ -27,10 +27,10 @@ from typing import Any
 
 import pytest
 
+from bulk_destination.pacing import RetryPolicy
+from bulk_destination.sync import Surroundings
 from chaos.leaks import leaks
 from destination_heap_analytics import DestinationHeapAnalytics
-from destination_heap_analytics.pacing import RetryPolicy
-from destination_heap_analytics.sync import Surroundings
 
 ROOT = Path(__file__).parents[1]
 APP_ID = "3000610572"

@@ -15,9 +15,9 @@ from benchmarks.inputs import Input
 from benchmarks.machine import Watch, share
 from benchmarks.measurement import Measurement, configuration, resized
 from benchmarks.report import results, table
-from destination_heap_analytics.catalog import Stream, column_faults, parse_catalog
-from destination_heap_analytics.config import parse_config
-from destination_heap_analytics.messages import StateMessage, read_line
+from bulk_destination.catalog import Stream, column_faults, parse_catalog
+from bulk_destination.messages import StateMessage, read_line
+from destination_heap_analytics.config import HeapConfig
 
 ROOT = Path(__file__).parents[1]
 
@@ -95,7 +95,7 @@ def test_configurations(case: Case) -> None:
     stream = parse_catalog(case.input.catalog())
     assert isinstance(stream, Stream)
     assert stream.schema is not None
-    config = parse_config(configuration(case.api, "http://127.0.0.1:1"))
+    config = HeapConfig.parse(configuration(case.api, "http://127.0.0.1:1"))
     assert (config.events_per_minute, config.events_per_identity_per_minute) == (0, 0)
     assert column_faults(config.api, stream) == []
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from destination_heap_analytics import DestinationHeapAnalytics, connection_check
-from destination_heap_analytics.pacing import RetryPolicy
+from bulk_destination import connection_check
+from bulk_destination.pacing import RetryPolicy
+from destination_heap_analytics import DestinationHeapAnalytics
 from heap_sandbox import SandboxOptions, running
 
 if TYPE_CHECKING:

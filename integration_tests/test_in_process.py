@@ -20,9 +20,9 @@ from airbyte_cdk.models import (
 from airbyte_cdk.models import Type as MessageType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from bulk_destination.pacing import RetryPolicy
+from bulk_destination.sync import Surroundings
 from destination_heap_analytics import DestinationHeapAnalytics
-from destination_heap_analytics.pacing import RetryPolicy
-from destination_heap_analytics.sync import Surroundings
 from heap_sandbox import SandboxOptions, running
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from destination_heap_analytics.config import parse_config
+from destination_heap_analytics.config import HeapConfig
 from heap_sandbox import running
 
 ROOT = Path(__file__).parents[1]
@@ -98,4 +98,4 @@ def test_targets_exist() -> None:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_configurations(example: str) -> None:
     """Every configuration shown is accepted as it stands."""
-    parse_config(json.loads(example))
+    HeapConfig.parse(json.loads(example))

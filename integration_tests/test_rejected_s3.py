@@ -357,6 +357,6 @@ def test_a_server_that_dies_midway(connector: Connector) -> None:
 
 def test_without_the_library(connector: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
     """An install without the extra says which one is missing."""
-    monkeypatch.delitem(sys.modules, "destination_heap_analytics.s3_storage", raising=False)
+    monkeypatch.delitem(sys.modules, "bulk_destination.s3_storage", raising=False)
     monkeypatch.setitem(sys.modules, "botocore.session", None)
     assert "[s3]" in status(connector, elsewhere("http://127.0.0.1:9"))["message"]

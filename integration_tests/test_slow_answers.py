@@ -11,10 +11,13 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from destination_heap_analytics.client import HeapClient
-from destination_heap_analytics.errors import HeapUnavailableError
-from destination_heap_analytics.pacing import RetryPolicy
-from destination_heap_analytics.replies import Accepted
+from bulk_destination.client import BulkClient
+from bulk_destination.endpoint import Endpoint
+from bulk_destination.errors import UnavailableError
+from bulk_destination.pacing import RetryPolicy
+from bulk_destination.replies import Accepted
+from destination_heap_analytics.config import HeapConfig
+from destination_heap_analytics.service import endpoint
 
 POLICY = RetryPolicy(first=0.01, longest=0.05, give_up_after=2)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 300000000\r\n\r\n"
@@ -35,9 +38,15 @@ def answering(answer: Callable[[socket.socket], None]) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/api/track"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         listener.shutdown(socket.SHUT_RDWR)
     thread.join(10)
+
+
+def endpoint_at(base_url: str) -> Endpoint:
+    """Heap's users at `base_url`."""
+    api = {"api_type": "add_user_properties", "identity_column": "who"}
+    return endpoint(HeapConfig.parse({"app_id": "11", "base_url": base_url, "api": api}))
 
 
 def test_answer_that_trickles_is_no_answer_in_time() -> None:
@@ -50,9 +59,9 @@ def test_answer_that_trickles_is_no_answer_in_time() -> None:
             time.sleep(0.2)
 
     with answering(trickle) as url:
-        client = HeapClient(url, POLICY, read_timeout=0.5)
+        client = BulkClient(endpoint_at(url), POLICY, read_timeout=0.5)
         began = time.monotonic()
-        with pytest.raises(HeapUnavailableError) as gave_up:
+        with pytest.raises(UnavailableError) as gave_up:
             client.post(b"{}")
         client.close()
     assert gave_up.value.cause == "no answer in time"
@@ -68,7 +77,7 @@ def test_answer_without_end_is_not_kept() -> None:
             connection.sendall(b" " * 1_000_000)
 
     with answering(flood) as url:
-        client = HeapClient(url, POLICY)
+        client = BulkClient(endpoint_at(url), POLICY)
         tracemalloc.start()
         try:
             assert client.post(b"{}") == Accepted()

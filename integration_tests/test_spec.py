@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
+from bulk_destination.errors import ConfigurationError
+from bulk_destination.object_storage_config import LocalStorage, NoStorage, S3Storage
 from destination_heap_analytics.config import (
     AccountPropertiesConfig,
-    Config,
+    HeapConfig,
     TrackConfig,
     UserPropertiesConfig,
-    parse_config,
 )
-from destination_heap_analytics.errors import ConfigurationError
-from destination_heap_analytics.object_storage_config import LocalStorage, NoStorage, S3Storage
 
 if TYPE_CHECKING:
     from conftest import Connector
@@ -64,7 +63,7 @@ def test_the_message(connector: Connector) -> None:
 def test_form_and_configuration_agree(connector: Connector) -> None:
     """The same fields, the same required ones, the same defaults."""
     form = spec(connector)["connectionSpecification"]
-    pairs: list[tuple[dict[str, Any], Any]] = [(form, Config)]
+    pairs: list[tuple[dict[str, Any], Any]] = [(form, HeapConfig)]
     for option in form["properties"]["api"]["oneOf"]:
         pairs.append((option, MODELS[option["properties"]["api_type"]["const"]]))
     for option in form["properties"]["object_storage_config"]["oneOf"]:
@@ -129,7 +128,7 @@ def test_what_the_form_takes_is_taken(connector: Connector) -> None:
     pasted = copy.deepcopy(good) | {"app_id": " 11 ", "base_url": " https://heapanalytics.com/ "}
     for config in (good, published, pasted, connector.config("http://localhost:8087"), *storing):
         form.validate(config)
-        parse_config(config)
+        HeapConfig.parse(config)
     for change in (
         {"app_id": "abc"},
         {"app_id": 11},
@@ -153,4 +152,4 @@ def test_what_the_form_takes_is_taken(connector: Connector) -> None:
         config = copy.deepcopy(good) | change
         assert not form.is_valid(config), change
         with pytest.raises(ConfigurationError):
-            parse_config(config)
+            HeapConfig.parse(config)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from destination_heap_analytics.pacing import RetryPolicy
-from destination_heap_analytics.sync import Surroundings
+from bulk_destination.pacing import RetryPolicy
+from bulk_destination.sync import Surroundings
 from heap_sandbox import Sandbox, SandboxOptions, running
 
 if TYPE_CHECKING:

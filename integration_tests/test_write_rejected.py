@@ -18,7 +18,8 @@ from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer as CatalogSerializer
 from airbyte_cdk.models import Type as MessageType
 
-from destination_heap_analytics import DestinationHeapAnalytics, rejected_files
+from bulk_destination import rejected_files
+from destination_heap_analytics import DestinationHeapAnalytics
 from heap_sandbox import SandboxOptions, running
 
 if TYPE_CHECKING:

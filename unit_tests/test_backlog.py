@@ -8,9 +8,9 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from destination_heap_analytics.backlog import Backlog
-from destination_heap_analytics.batches import Batch
-from destination_heap_analytics.quotas import Window
+from bulk_destination.backlog import Backlog
+from bulk_destination.batches import Batch
+from bulk_destination.quotas import Window
 
 LAW = settings(max_examples=300, deadline=None)
 MINUTE = 60.0
@@ -31,7 +31,7 @@ def send(window: Window, request: Batch, now: float) -> None:
 def test_others_pass_a_busy_identity() -> None:
     """`a` may send two a minute; `b` and `c` behind it are not kept waiting."""
     window = Window(2, MINUTE)
-    backlog = Backlog(window)
+    backlog = Backlog(window, 1_000)
     backlog.add(batch(1, "aaaab"))
     backlog.add(batch(6, "cac"))
     first = backlog.pick(0.0)
@@ -53,7 +53,7 @@ def test_others_pass_a_busy_identity() -> None:
 def test_batches_are_whole_in_order() -> None:
     """A later batch that is whole waits for an earlier one: states lean on the order."""
     window = Window(1, MINUTE)
-    backlog = Backlog(window)
+    backlog = Backlog(window, 1_000)
     backlog.add(batch(1, "aa"))
     backlog.add(batch(3, "b"))
     first = backlog.pick(0.0)
@@ -76,7 +76,7 @@ def test_all_leave_once_in_order_within_the_quota(
 ) -> None:
     """However requests are cut short and batches come in between."""
     window = Window(limit, MINUTE)
-    backlog = Backlog(window)
+    backlog = Backlog(window, 1_000)
     coming = list(batches)
     identities: dict[int, str] = {}
     sent: list[int] = []
@@ -109,7 +109,7 @@ def test_all_leave_once_in_order_within_the_quota(
 def test_a_request_is_never_too_large() -> None:
     """The limits of a request hold for what was parked, too."""
     window = Window(5_000, MINUTE)
-    backlog = Backlog(window)
+    backlog = Backlog(window, 1_000)
     backlog.add(batch(1, "a" * 1_000))
     backlog.add(batch(1_001, "b" * 1_000))
     backlog.pick(0.0)

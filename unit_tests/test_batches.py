@@ -7,9 +7,10 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from destination_heap_analytics.apis import dump
-from destination_heap_analytics.batches import MAX_BYTES, MAX_ITEMS, Batch, OpenBatch, envelope
+from bulk_destination.batches import MAX_BYTES, Batch, OpenBatch
+from bulk_destination.payload_json import dump
 
+MAX_ITEMS = 1000
 LAW = settings(derandomize=True, max_examples=100, deadline=None)
 
 SIZES = st.lists(
@@ -30,7 +31,7 @@ def test_batches_in_order_are_the_payloads_in_order(sizes: list[tuple[int, int]]
     """At any sizes nothing is lost, doubled or moved, and each batch is within both limits."""
     bodies = [b'"%b"' % (b"x" * (size - 2)) for size, count in sizes for _ in range(count)]
     batches: list[Batch] = []
-    batch = OpenBatch()
+    batch = OpenBatch(MAX_ITEMS)
     for position, body in enumerate(bodies, start=1):
         if not batch.add(position, f"i{position}", body):
             batches.append(batch.close())
@@ -41,7 +42,7 @@ def test_batches_in_order_are_the_payloads_in_order(sizes: list[tuple[int, int]]
     assert [body for closed in batches for body in closed.bodies] == bodies
     assert [at for closed in batches for at in closed.positions] == [*range(1, len(bodies) + 1)]
     for closed in batches:
-        assert 1 <= len(closed) <= MAX_ITEMS == 1000
+        assert 1 <= len(closed) <= MAX_ITEMS
         assert closed.size == sum(map(len, closed.bodies))
         assert len(b",".join(closed.bodies)) <= MAX_BYTES or len(closed) == 1
     for before, after in pairwise(batches):
@@ -100,11 +101,3 @@ def test_merged_is_the_updates_applied_in_order(updates: list[tuple[str, dict[st
         assert json.dumps(item["properties"], sort_keys=True) == json.dumps(
             expected[item["identity"]], sort_keys=True
         )
-
-
-def test_envelope() -> None:
-    """What stands around the items makes one JSON body of the bulk form."""
-    head, tail = envelope("3000610572", "events")
-    body = json.loads(head + b",".join([b'{"a":1}', b'{"b":2}']) + tail)
-    assert body == {"app_id": "3000610572", "events": [{"a": 1}, {"b": 2}]}
-    assert json.loads(head + tail) == {"app_id": "3000610572", "events": []}

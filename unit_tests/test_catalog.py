@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from destination_heap_analytics.catalog import Stream, column_faults, parse_catalog
-from destination_heap_analytics.config import ApiConfig, parse_config
-from destination_heap_analytics.errors import Fault
+from bulk_destination.catalog import Stream, column_faults, parse_catalog
+from bulk_destination.errors import Fault
+from destination_heap_analytics.config import HeapConfig
 
 SCHEMA = {
     "type": "object",
@@ -37,9 +37,9 @@ def _stream(entry: dict[str, Any]) -> Stream:
     return stream
 
 
-def _api(**columns: str) -> ApiConfig:
+def _columns(**columns: str) -> list[tuple[str, str]]:
     track = {"api_type": "track", "event_column": "event", "identity_column": "email"}
-    return parse_config({"app_id": "11", "api": {**track, **columns}}).api
+    return list(HeapConfig.parse({"app_id": "11", "api": {**track, **columns}}).columns())
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_no_catalog(raw: object) -> None:
 
 def test_unknown_columns_are_all_named_with_the_nearest() -> None:
     """Each column the schema lacks is a fault at its path, with what may have been meant."""
-    api = _api(
+    columns = _columns(
         event_column="evnt",
         identity_column="Emial",
         timestamp_column="update_at",
         property_columns="identities.provder,email,zzz",
     )
-    faults = column_faults(api, _stream(_entry()))
+    faults = column_faults(columns, _stream(_entry()))
     assert [fault.path for fault in faults] == [
         "api.event_column",
         "api.identity_column",
@@ -134,12 +134,12 @@ def test_unknown_columns_are_all_named_with_the_nearest() -> None:
 )
 def test_columns_that_may_be_there(columns: str) -> None:
     """Listed columns by any of the three readings pass, and what lies below an open one."""
-    assert column_faults(_api(property_columns=columns), _stream(_entry())) == []
+    assert column_faults(_columns(property_columns=columns), _stream(_entry())) == []
 
 
 def test_a_path_below_text_is_a_fault() -> None:
     """Nothing lies below a string."""
-    faults = column_faults(_api(property_columns="email.domain"), _stream(_entry()))
+    faults = column_faults(_columns(property_columns="email.domain"), _stream(_entry()))
     assert [fault.path for fault in faults] == ["api.property_columns"]
 
 
@@ -149,7 +149,7 @@ def test_silent_schema_is_not_checked(schema: object) -> None:
     entry = _entry()
     entry["stream"] = {**entry["stream"], "json_schema": schema}
     stream = _stream(entry)
-    assert column_faults(_api(event_column="whatever", property_columns="a.b"), stream) == []
+    assert column_faults(_columns(event_column="whatever", property_columns="a.b"), stream) == []
 
 
 @pytest.mark.parametrize(
@@ -183,4 +183,4 @@ def test_type_of_another_shape_says_nothing_of_columns(kind: object) -> None:
     """Such a schema leaves it open what lies below."""
     schema = {"properties": {"event": {}, "email": {"type": kind}}}
     stream = Stream("users", schema=schema)
-    assert column_faults(_api(identity_column="email.address"), stream) == []
+    assert column_faults(_columns(identity_column="email.address"), stream) == []

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from destination_heap_analytics.checkpoints import Checkpoints
+from bulk_destination.checkpoints import Checkpoints
 
 LAW = settings(derandomize=True, max_examples=100, deadline=None)
 

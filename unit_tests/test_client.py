@@ -11,16 +11,22 @@ import pytest
 import requests
 import requests_mock
 
-from destination_heap_analytics.client import HeapClient
-from destination_heap_analytics.errors import (
-    HeapUnavailableError,
+from bulk_destination.client import BulkClient
+from bulk_destination.errors import (
     InterruptedSyncError,
-    NotHeapError,
+    UnavailableError,
+    WrongServiceError,
 )
-from destination_heap_analytics.pacing import LONGEST_WAIT, RetryPolicy
-from destination_heap_analytics.replies import Accepted, Refused, TooLarge
+from bulk_destination.pacing import LONGEST_WAIT, RetryPolicy
+from bulk_destination.replies import Accepted, Refused, TooLarge
+from destination_heap_analytics.config import HeapConfig
+from destination_heap_analytics.service import endpoint
 
-URL = "https://heap.example/api/track"
+TRACK = {"api_type": "track", "event_column": "event", "identity_column": "who"}
+HEAP = endpoint(
+    HeapConfig.parse({"app_id": "11", "base_url": "https://heap.example", "api": TRACK})
+)
+URL = HEAP.url
 BODY = b'{"app_id":"11","events":[]}'
 
 
@@ -52,9 +58,9 @@ def http() -> Iterator[requests_mock.Mocker]:
         yield mocker
 
 
-def _client(time: Time, policy: RetryPolicy | None = None) -> HeapClient:
-    return HeapClient(
-        URL,
+def _client(time: Time, policy: RetryPolicy | None = None) -> BulkClient:
+    return BulkClient(
+        HEAP,
         policy or RetryPolicy(),
         pause=time.pause,
         clock=time.clock,
@@ -127,7 +133,7 @@ def test_not_heap(answer: dict[str, Any], time: Time, http: requests_mock.Mocker
     """A page, a redirect or a 404 is not acceptance; it is not retried and not followed."""
     http.post(URL, **answer)
     http.register_uri(requests_mock.ANY, "https://other.example/", text="{}")
-    with pytest.raises(NotHeapError, match="base_url"):
+    with pytest.raises(WrongServiceError, match="base_url"):
         _client(time).post(BODY)
     assert http.call_count == 1
 
@@ -211,7 +217,7 @@ def test_strange_retry_after_is_no_error(
 def test_giving_up_in_time(trouble: dict[str, Any], time: Time, http: requests_mock.Mocker) -> None:
     """After the policy's time it is told how the last try ended; ten minutes by default."""
     http.post(URL, **trouble)
-    with pytest.raises(HeapUnavailableError) as raised:
+    with pytest.raises(UnavailableError) as raised:
         _client(time).post(BODY)
     assert time.now - 1000 < 600
     assert time.now - 1000 > 600 - 30
@@ -231,7 +237,7 @@ def test_answers_that_never_come_are_within_the_time(
         raise requests.exceptions.ReadTimeout
 
     http.post(URL, text=hang)
-    with pytest.raises(HeapUnavailableError):
+    with pytest.raises(UnavailableError):
         _client(time, RetryPolicy(give_up_after=limit)).post(BODY)
     assert time.now - 1000 <= limit + 1
 
@@ -270,6 +276,6 @@ def test_errors_hold_neither_body_nor_answer(
 ) -> None:
     """What is raised names sizes and causes, never what was sent or echoed."""
     fail(http)
-    with pytest.raises(HeapUnavailableError) as raised:
+    with pytest.raises(UnavailableError) as raised:
         _client(time).post(b'{"identity":"jane"}')
     assert "jane" not in str(raised.value)

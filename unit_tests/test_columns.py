@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from destination_heap_analytics.columns import (
+from bulk_destination.columns import (
     PropertyMapper,
     PropertySelection,
     compile_lookup,
@@ -14,7 +14,7 @@ from destination_heap_analytics.columns import (
     nearest,
     parse_property_columns,
 )
-from destination_heap_analytics.values import MISSING, Adjustments, Scalar, add_property
+from bulk_destination.values import MISSING, Adjustments, Scalar, add_property
 
 LAW = settings(derandomize=True, max_examples=100, deadline=None)
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from destination_heap_analytics.columns import PropertyColumn
+from bulk_destination.columns import PropertyColumn
+from bulk_destination.errors import ConfigurationError
 from destination_heap_analytics.config import (
     AccountPropertiesConfig,
+    HeapConfig,
     TrackConfig,
     UserPropertiesConfig,
-    parse_config,
 )
-from destination_heap_analytics.errors import ConfigurationError
 
 LAW = settings(derandomize=True, max_examples=100, deadline=None)
 
@@ -25,7 +25,7 @@ ACCOUNTS = {"api_type": "add_account_properties", "account_id_column": "company"
 
 def _faults(raw: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(ConfigurationError) as raised:
-        parse_config(raw)
+        HeapConfig.parse(raw)
     faults = {fault.path: fault.message for fault in raised.value.faults}
     assert len(faults) == len(raised.value.faults), "one line a fault"
     for path in faults:
@@ -42,7 +42,7 @@ def _faults(raw: dict[str, Any]) -> dict[str, str]:
 )
 def test_least_configuration(api: dict[str, str], kind: type) -> None:
     """`app_id` and the required columns are enough; the rest has defaults."""
-    config = parse_config({"app_id": "11", "api": api})
+    config = HeapConfig.parse({"app_id": "11", "api": api})
     assert isinstance(config.api, kind)
     assert config.base_url == "https://heapanalytics.com"
     assert config.api.selection.everything
@@ -66,7 +66,7 @@ def test_least_configuration(api: dict[str, str], kind: type) -> None:
 )
 def test_published_configuration_stays_valid(api: dict[str, Any], base_url: str) -> None:
     """All that the forms of 0.1.x made is taken, unknown fields too."""
-    config = parse_config({"app_id": "11", "base_url": base_url, "api": api, "extra": [1]})
+    config = HeapConfig.parse({"app_id": "11", "base_url": base_url, "api": api, "extra": [1]})
     assert config.base_url == base_url.rstrip("/")
     assert config.app_id == "11"
 
@@ -74,7 +74,7 @@ def test_published_configuration_stays_valid(api: dict[str, Any], base_url: str)
 @pytest.mark.parametrize("blank", ["", "  ", None])
 def test_blank_timestamp_column_is_not_set(blank: str | None) -> None:
     """The published form sent an empty text for a field left blank."""
-    config = parse_config({"app_id": "11", "api": {**TRACK, "timestamp_column": blank}})
+    config = HeapConfig.parse({"app_id": "11", "api": {**TRACK, "timestamp_column": blank}})
     assert isinstance(config.api, TrackConfig)
     assert config.api.timestamp_column is None
 
@@ -82,7 +82,7 @@ def test_blank_timestamp_column_is_not_set(blank: str | None) -> None:
 def test_property_columns_are_read() -> None:
     """The list is read once, here."""
     api = {**USERS, "property_columns": " a , b.c as d "}
-    selection = parse_config({"app_id": "11", "api": api}).api.selection
+    selection = HeapConfig.parse({"app_id": "11", "api": api}).api.selection
     assert not selection.everything
     assert selection.columns == (PropertyColumn("a", "a"), PropertyColumn("b.c", "d"))
 
@@ -90,7 +90,7 @@ def test_property_columns_are_read() -> None:
 @pytest.mark.parametrize("app_id", ["11", "3000610572", "99999999999999999999"])
 def test_app_id_is_digits_as_text(app_id: str) -> None:
     """Ids exceed 32 bits, so they are text."""
-    assert parse_config({"app_id": app_id, "api": USERS}).app_id == app_id
+    assert HeapConfig.parse({"app_id": app_id, "api": USERS}).app_id == app_id
 
 
 @pytest.mark.parametrize(
@@ -99,12 +99,12 @@ def test_app_id_is_digits_as_text(app_id: str) -> None:
 )
 def test_plain_http_on_this_machine(url: str) -> None:
     """`http` is for a loopback host."""
-    assert parse_config({"app_id": "11", "api": USERS, "base_url": url}).base_url == url
+    assert HeapConfig.parse({"app_id": "11", "api": USERS, "base_url": url}).base_url == url
 
 
 def test_configuration_is_frozen() -> None:
     """What travels cannot change on the way."""
-    config = parse_config({"app_id": "11", "api": USERS})
+    config = HeapConfig.parse({"app_id": "11", "api": USERS})
     with pytest.raises(ValueError, match="frozen"):
         config.app_id = "12"
 
@@ -187,7 +187,7 @@ def test_all_faults_at_once() -> None:
 def test_faults_hold_no_values() -> None:
     """An address may hold a password and an id is the only credential: neither is repeated."""
     with pytest.raises(ConfigurationError) as raised:
-        parse_config(
+        HeapConfig.parse(
             {
                 "app_id": "s3cret-one",
                 "base_url": "https://me:s3cret-two@heap.example/?token=s3cret-three",
@@ -228,4 +228,4 @@ JSON = st.recursive(
 def test_any_json_is_taken_or_faulted(raw: dict[str, Any]) -> None:
     """No configuration makes another error than ConfigurationError."""
     with contextlib.suppress(ConfigurationError):
-        parse_config(raw)
+        HeapConfig.parse(raw)

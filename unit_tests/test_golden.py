@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from bulk_destination.catalog import Stream, column_faults
 from destination_heap_analytics.apis import make_api
-from destination_heap_analytics.catalog import Stream, column_faults
-from destination_heap_analytics.config import parse_config
+from destination_heap_analytics.config import HeapConfig
 
 GOLDEN = Path(__file__).with_name("golden")
 EXAMPLES = ["track", "add_user_properties", "add_account_properties"]
@@ -27,9 +27,9 @@ def _schema_of(value: object) -> dict[str, Any]:
 
 
 def _payload(example: dict[str, Any], schema: dict[str, Any] | None) -> dict[str, Any]:
-    config = parse_config(example["config"])
+    config = HeapConfig.parse(example["config"])
     stream = Stream("users", schema=schema)
-    assert column_faults(config.api, stream) == []
+    assert column_faults(config.columns(), stream) == []
     payload = make_api(config.api, stream).payload(example["record"], 1_666_325_394_622)
     assert isinstance(payload, tuple)
     body: dict[str, Any] = json.loads(payload[1])

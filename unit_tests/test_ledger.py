@@ -2,7 +2,7 @@
 
 import json
 
-from destination_heap_analytics.ledger import MAX_REASONS, Ledger
+from bulk_destination.ledger import MAX_REASONS, Ledger
 
 
 def test_read_is_accepted_plus_rejected() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from destination_heap_analytics.messages import (
+from bulk_destination.messages import (
     PassedOver,
     RecordMessage,
     StateMessage,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from destination_heap_analytics.names import shown
+from bulk_destination.names import shown
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from destination_heap_analytics.config import Config, parse_config
-from destination_heap_analytics.errors import ConfigurationError
-from destination_heap_analytics.object_storage_config import LocalStorage, NoStorage, S3Storage
+from bulk_destination.errors import ConfigurationError
+from bulk_destination.object_storage_config import LocalStorage, NoStorage, S3Storage
+from destination_heap_analytics.config import HeapConfig
 
 S3 = {
     "storage_type": "S3",
@@ -17,10 +17,10 @@ S3 = {
 KEY = {"access_key_id": "AKIAEXAMPLE", "secret_access_key": "wJalrXUtn"}
 
 
-def config(storage: object) -> Config:
+def config(storage: object) -> HeapConfig:
     """A configuration with `storage`."""
     api = {"api_type": "add_user_properties", "identity_column": "email"}
-    return parse_config({"app_id": "11", "api": api, "object_storage_config": storage})
+    return HeapConfig.parse({"app_id": "11", "api": api, "object_storage_config": storage})
 
 
 def s3(**fields: object) -> S3Storage:

@@ -9,13 +9,13 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from destination_heap_analytics.apis import Api, make_api
-from destination_heap_analytics.batches import envelope
-from destination_heap_analytics.catalog import Stream
-from destination_heap_analytics.config import TrackConfig, UserPropertiesConfig
-from destination_heap_analytics.ledger import Ledger
-from destination_heap_analytics.plan import FrequentIdentities, Plan
-from destination_heap_analytics.quotas import Quotas
+from bulk_destination.catalog import Stream
+from bulk_destination.connection import Connection
+from bulk_destination.ledger import Ledger
+from bulk_destination.plan import FrequentIdentities, Plan
+from bulk_destination.quotas import MINUTE, Quotas
+from destination_heap_analytics.config import HeapConfig, TrackConfig, UserPropertiesConfig
+from destination_heap_analytics.service import HEAP
 
 STREAM = Stream("people", None, None)
 TRACK = TrackConfig(api_type="track", event_column="name", identity_column="who")
@@ -29,12 +29,20 @@ def plan_of(
     lanes: int = 4,
 ) -> Plan:
     """The plan for `records`, none of which is rejected."""
-    api: Api = make_api(config, STREAM)
+    pace = quotas or Quotas(0, 0)
+    whole = HeapConfig(
+        app_id="11",
+        api=config,
+        requests_in_flight=lanes,
+        events_per_minute=pace.per_app,
+        events_per_identity_per_minute=pace.per_identity,
+    )
+    mapper = HEAP.mapper(whole, STREAM)
     ledger = Ledger()
-    plan = Plan("11", api, lanes, quotas, ledger)
+    plan = Plan(Connection(whole, STREAM, HEAP.endpoint(whole), mapper), ledger)
     for record in records:
         ledger.read += 1
-        payload = api.payload(record, 1)
+        payload = mapper.payload(record, 1)
         assert isinstance(payload, tuple)
         plan.add(payload)
     plan.finish()
@@ -81,19 +89,19 @@ def test_requests_and_bytes_are_those_of_the_batches(people: list[int], lanes: i
             }
             for person in dict.fromkeys(people)
         ]
-        head, tail = envelope("11", "users")
-        assert plan.bytes == len(head + orjson.dumps(items)[1:-1] + tail)
+        body = {"app_id": "11", "users": items}
+        assert plan.bytes == len(orjson.dumps(body))
 
 
 def test_time_under_the_quotas() -> None:
     """What is over a minute's worth waits for the next; the slower of both quotas decides."""
     records = [event(n) for n in range(10)]
-    assert plan_of(records, quotas=Quotas(5, 0, 60.0)).quota_seconds == 60.0
-    assert plan_of(records, quotas=Quotas(10, 0, 60.0)).quota_seconds == 0.0
+    assert plan_of(records, quotas=Quotas(5, 0)).quota_seconds == MINUTE
+    assert plan_of(records, quotas=Quotas(10, 0)).quota_seconds == 0.0
     assert plan_of(records, quotas=None).quota_seconds == 0.0
     busy = [event(n, "robot@example.com") for n in range(10)]
-    assert plan_of(busy, quotas=Quotas(10, 3, 60.0)).quota_seconds == 180.0
-    assert plan_of(busy, quotas=Quotas(0, 0, 60.0)).quota_seconds == 0.0
+    assert plan_of(busy, quotas=Quotas(10, 3)).quota_seconds == 3 * MINUTE
+    assert plan_of(busy, quotas=Quotas(0, 0)).quota_seconds == 0.0
 
 
 def test_dangers() -> None:

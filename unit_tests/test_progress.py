@@ -1,7 +1,7 @@
 """What a long sync says of itself."""
 
-from destination_heap_analytics.ledger import Ledger
-from destination_heap_analytics.progress import EVERY, Progress
+from bulk_destination.ledger import Ledger
+from bulk_destination.progress import EVERY, Progress
 
 
 def test_every_ten_seconds() -> None:

@@ -11,61 +11,34 @@ from airbyte_connector_models.metadata.v0.connector_metadata_definition_v0 impor
 )
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "destination_heap_analytics"
+ENGINE = ROOT / "bulk_destination"
+CONNECTORS = {
+    "destination_heap_analytics": [
+        *("config", "values", "apis", "service", "destination", "__init__", "run"),
+    ],
+    "destination_hackle": [
+        *("config", "values", "properties", "payloads", "service"),
+        *("destination", "__init__", "run"),
+    ],
+}
 
 #: From the bottom up; a module may import only what stands before it.
 LAYERS = [
-    "errors",
-    "values",
-    "columns",
-    "quotas",
-    "fields",
-    "object_storage_config",
-    "config",
-    "catalog",
-    "apis",
-    "messages",
-    "rejected_records",
-    "batches",
-    "backlog",
-    "checkpoints",
-    "ledger",
-    "intake",
-    "names",
-    "replies",
-    "pacing",
-    "local_storage",
-    "s3_storage",
-    "object_storage",
-    "rejected_files",
-    "client",
-    "settlement",
-    "inbox",
-    "sender",
-    "delivery",
-    "throttling",
-    "plan",
-    "dry_run",
-    "preview",
-    "progress",
-    "progress_bar",
-    "binding",
-    "command_line",
-    "connection_check",
-    "sync",
-    "stdout",
-    "destination",
-    "__init__",
-    "run",
+    *("errors", "values", "payload_json", "columns", "quotas", "fields", "object_storage_config"),
+    *("config", "catalog", "idempotency", "record_mapper", "messages", "names", "replies"),
+    *("endpoint", "connection", "rejected_records", "batches", "backlog", "checkpoints"),
+    *("ledger", "intake", "pacing", "local_storage", "s3_storage", "object_storage"),
+    *("rejected_files", "client", "settlement", "inbox", "sender", "delivery", "throttling"),
+    *("plan", "dry_run", "preview", "progress", "progress_bar", "json_files", "command_line"),
+    *("connection_check", "sync", "stdout", "destination", "__init__"),
 ]
 PURE = {
-    *("values", "columns", "apis", "messages", "batches", "checkpoints", "ledger", "replies"),
-    *("quotas", "backlog", "throttling", "names", "plan", "progress", "rejected_records"),
+    *("values", "payload_json", "columns", "catalog", "idempotency", "messages", "batches"),
+    *("checkpoints", "ledger", "replies", "quotas", "backlog", "throttling", "names", "plan"),
+    *("progress", "rejected_records", "endpoint", "connection", "record_mapper", "pacing"),
 }
-#: The same for Hackle's own part, which stands on what the other connector has in common with it.
-HACKLE = ROOT / "destination_hackle"
-HACKLE_LAYERS = ["values", "properties", "config", "catalog", "payloads", "__init__"]
-HACKLE_PURE = {"values", "properties", "config", "catalog", "payloads"}
+#: Of each connector; all but its face and its command.
+CONNECTOR_PURE = {"config", "values", "properties", "apis", "payloads", "service"}
 #: The same for the local stand-ins: the parts that all have in common, and each service.
 SANDBOXES = {
     "sandbox": [
@@ -93,7 +66,7 @@ SANDBOX_PURE = {
 OUTSIDE = {"socket", "threading", "queue", "requests", "time", "os", "sys"}
 
 
-#: The same for the fault suite; what says what must land knows the connector no more than Heap.
+#: The same for the fault suite; what says what must land knows no connector.
 CHAOS = ROOT / "chaos"
 CHAOS_LAYERS = [
     *("source", "scenario", "model", "leaks", "process", "witness", "verdict", "play", "quotas"),
@@ -114,8 +87,15 @@ def _imports(path: Path) -> set[str]:
     return modules
 
 
+FOLDERS = [
+    (ENGINE, LAYERS),
+    (CHAOS, CHAOS_LAYERS),
+    *((ROOT / name, layers) for name, layers in CONNECTORS.items()),
+]
+
+
 @pytest.mark.parametrize(
-    ("folder", "layers"), [(PACKAGE, LAYERS), (HACKLE, HACKLE_LAYERS), (CHAOS, CHAOS_LAYERS)]
+    ("folder", "layers"), FOLDERS, ids=lambda value: getattr(value, "name", "")
 )
 def test_imports_go_downward(folder: Path, layers: list[str]) -> None:
     """No module knows one that stands above it, so there is no circle."""
@@ -146,10 +126,11 @@ def test_a_sandbox_imports_downward(package: str) -> None:
 
 def test_the_core_is_pure() -> None:
     """Modules that decide know no socket, thread, clock or file."""
-    for module in PURE | {"pacing"}:
-        assert not _imports(PACKAGE / f"{module}.py") & OUTSIDE, module
-    for module in HACKLE_PURE:
-        assert not _imports(HACKLE / f"{module}.py") & OUTSIDE, module
+    for module in PURE:
+        assert not _imports(ENGINE / f"{module}.py") & OUTSIDE, module
+    for name, layers in CONNECTORS.items():
+        for module in CONNECTOR_PURE.intersection(layers):
+            assert not _imports(ROOT / name / f"{module}.py") & OUTSIDE, module
     for package, modules in SANDBOX_PURE.items():
         for module in modules:
             path = ROOT / package / f"{module.replace('.', '/')}.py"
@@ -158,24 +139,39 @@ def test_the_core_is_pure() -> None:
 
 def test_sandbox_and_connector_share_nothing() -> None:
     """A misreading of a service in the one is not copied to the other."""
-    connectors = {PACKAGE.name, HACKLE.name}
+    connectors = {ENGINE.name, *CONNECTORS}
     for path in (path for package in SANDBOXES for path in (ROOT / package).rglob("*.py")):
-        assert not {name.partition(".")[0] for name in _imports(path)} & connectors, path
+        assert not _packages(path) & connectors, path
     for path in (path for package in connectors for path in (ROOT / package).glob("*.py")):
-        assert not {name.partition(".")[0] for name in _imports(path)} & SANDBOXES.keys(), path
+        assert not _packages(path) & SANDBOXES.keys(), path
 
 
-def test_heap_knows_no_hackle() -> None:
-    """What is special to one service is not known to the other."""
-    for path in PACKAGE.glob("*.py"):
-        assert not any(name.startswith(HACKLE.name) for name in _imports(path)), path.name
+def test_the_engine_knows_no_service() -> None:
+    """Neither by an import nor by a word: what is special to a service is handed in."""
+    services = [name.split("_")[1] for name in CONNECTORS]
+    assert services == ["heap", "hackle"]
+    for path in ENGINE.glob("*.py"):
+        text = path.read_text(encoding="utf-8").lower()
+        assert not _packages(path) & CONNECTORS.keys(), path.name
+        assert not any(service in text for service in services), path.name
+
+
+def test_no_service_knows_another() -> None:
+    """A connector stands on the engine alone."""
+    for name in CONNECTORS:
+        others = CONNECTORS.keys() - {name}
+        for path in (ROOT / name).glob("*.py"):
+            assert not _packages(path) & others, path
+
+
+def _packages(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in _imports(path)}
 
 
 def test_the_fault_suite_judges_for_itself() -> None:
     """What must land is not asked of the connector's own code."""
     for module in CHAOS_APART:
-        imported = _imports(CHAOS / f"{module}.py")
-        assert not any(name.startswith(PACKAGE.name) for name in imported), module
+        assert not _packages(CHAOS / f"{module}.py") & {ENGINE.name, *CONNECTORS}, module
 
 
 def test_one_version() -> None:

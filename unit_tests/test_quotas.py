@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from destination_heap_analytics.quotas import Quotas, Window
+from bulk_destination.quotas import Quotas, Window
 
 LAW = settings(max_examples=300, deadline=None)
 SECONDS = 10.0

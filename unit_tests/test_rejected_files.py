@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from destination_heap_analytics import rejected_files
-from destination_heap_analytics.errors import ConfigurationError, ObjectStorageError
-from destination_heap_analytics.local_storage import LocalFolder
-from destination_heap_analytics.rejected_files import RejectedFiles
+from bulk_destination import rejected_files
+from bulk_destination.errors import ConfigurationError, ObjectStorageError
+from bulk_destination.local_storage import LocalFolder
+from bulk_destination.rejected_files import RejectedFiles
 
 LAW = settings(derandomize=True, max_examples=80, deadline=None)
 

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from destination_heap_analytics.apis import make_api
-from destination_heap_analytics.catalog import Stream
-from destination_heap_analytics.config import parse_config
-from destination_heap_analytics.messages import read_exactly, read_line
-from destination_heap_analytics.rejected_records import (
+from bulk_destination.catalog import Stream
+from bulk_destination.messages import read_exactly, read_line
+from bulk_destination.rejected_records import (
     file_name,
     folder,
     rejected_line,
     safe_name,
 )
-from destination_heap_analytics.values import INEXACT
+from bulk_destination.values import INEXACT
+from destination_heap_analytics.apis import make_api
+from destination_heap_analytics.config import HeapConfig
 
 LAW = settings(derandomize=True, max_examples=150, deadline=None)
 
@@ -79,7 +79,7 @@ def test_a_replayed_record_is_the_same_event(data: dict[str, str]) -> None:
 def payload(line: bytes) -> object:
     """The payload of a RECORD line, as `sync.py` makes it."""
     columns = {"event_column": "name", "identity_column": "who", "timestamp_column": "at"}
-    config = parse_config({"app_id": "11", "api": {"api_type": "track", **columns}})
+    config = HeapConfig.parse({"app_id": "11", "api": {"api_type": "track", **columns}})
     api = make_api(config.api, Stream("people"))
     message = read_line(line)
     assert isinstance(message, dict)

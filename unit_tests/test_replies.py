@@ -10,13 +10,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from destination_heap_analytics.replies import (
+from bulk_destination.replies import (
     Accepted,
-    NotHeap,
     Refused,
     Reply,
     TooLarge,
     TryLater,
+    WrongService,
     read_reply,
     reason_for,
     retry_after,
@@ -56,7 +56,7 @@ def test_reply(status: int, body: bytes, reply: Reply) -> None:
 )
 def test_something_else_answers(status: int, body: bytes) -> None:
     """Not Heap: the address is wrong."""
-    assert isinstance(read_reply(status, {}, body, NOW), NotHeap)
+    assert isinstance(read_reply(status, {}, body, NOW), WrongService)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_any_reply_is_read(status: int, body: bytes) -> None:
     reply = read_reply(status, {}, body, NOW)
     if isinstance(reply, Refused):
         assert len(reply.words) <= 300
-        reason_for(reply, b'{"identity":"a"}')
+        reason_for(reply, b'{"identity":"a"}', "Heap")
 
 
 # -- words without values ------------------------------------------------------------------------
@@ -117,7 +117,7 @@ def test_any_reply_is_read(status: int, body: bytes) -> None:
 )
 def test_reason_keeps_heap_s_words(words: str, reason: str) -> None:
     """Heap's words stay, without the index: a thousand faults of one kind are one reason."""
-    assert reason_for(Refused(words), b'{"identity":"jane","event":"Sign up"}') == reason
+    assert reason_for(Refused(words), b'{"identity":"jane","event":"Sign up"}', "Heap") == reason
 
 
 NAMES = st.sampled_from(
@@ -166,7 +166,7 @@ def test_no_value_survives_in_a_reason(values: list[tuple[Any, str]], nested: bo
     body = json.dumps({"message": words}).encode() if nested else words.encode()
     refused = read_reply(400, {}, body, NOW)
     assert isinstance(refused, Refused)
-    reason = reason_for(refused, json.dumps(item).encode())
+    reason = reason_for(refused, json.dumps(item).encode(), "Heap")
     remaining = reason.replace("refused by Heap: postBody.events[].properties is refused for", "")
     for value, _ in values:
         for part in {str(value), *re.findall(r"[^\W_]{2,}", str(value))}:
@@ -177,7 +177,7 @@ def test_no_value_survives_in_a_reason(values: list[tuple[Any, str]], nested: bo
 def test_one_digit_is_a_value_too(number: int) -> None:
     """A count of children is as private as a birth year."""
     item = json.dumps({"identity": "jane", "properties": {"children": number}}).encode()
-    reason = reason_for(Refused(f"children may not be {number} here"), item)
+    reason = reason_for(Refused(f"children may not be {number} here"), item, "Heap")
     assert str(number) not in reason
 
 
@@ -194,13 +194,13 @@ def test_value_cut_at_the_end_of_long_words_goes_too(value: str, quote: str, kep
     refused = read_reply(400, {}, words.encode(), NOW)
     assert isinstance(refused, Refused)
     item = json.dumps({"identity": value, "properties": {}}).encode()
-    assert value[:kept] not in reason_for(refused, item)
+    assert value[:kept] not in reason_for(refused, item, "Heap")
 
 
 def test_escaped_value_goes_too() -> None:
     """A service that echoes the body as JSON may escape what is not ASCII."""
     item = json.dumps({"identity": "Núñez", "properties": {}}).encode()
-    reason = reason_for(Refused("identity N\\u00fa\\u00f1ez is not valid"), item)
+    reason = reason_for(Refused("identity N\\u00fa\\u00f1ez is not valid"), item, "Heap")
     assert "u00fa" not in reason
 
 
@@ -212,7 +212,7 @@ def test_name_that_may_be_a_value_goes_too(name: str) -> None:
     """A source may key an object by what it holds; names that look like names stay."""
     item = json.dumps({"identity": "jane", "properties": {name: True, "plan.name": 1}}).encode()
     words = f"postBody.users[3].properties.{name} is too long; so is plan.name"
-    reason = reason_for(Refused(words), item)
+    reason = reason_for(Refused(words), item, "Heap")
     assert name.split(".")[1] not in reason
     assert reason.endswith("is too long; so is plan.name")
     assert reason.startswith("refused by Heap: postBody.users[].properties.")

@@ -8,12 +8,19 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from destination_heap_analytics.apis import dump
-from destination_heap_analytics.batches import Batch, envelope
-from destination_heap_analytics.client import Settled
-from destination_heap_analytics.replies import Accepted, Refused, TooLarge
-from destination_heap_analytics.settlement import Settlement, settle
+from bulk_destination.batches import Batch
+from bulk_destination.client import Settled
+from bulk_destination.payload_json import dump
+from bulk_destination.replies import Accepted, Refused, TooLarge
+from bulk_destination.settlement import Settlement, settle
+from destination_heap_analytics.config import HeapConfig
+from destination_heap_analytics.service import endpoint
 
+TRACK = {"api_type": "track", "event_column": "event", "identity_column": "who"}
+USERS = {"api_type": "add_user_properties", "identity_column": "who"}
+TO_EVENTS, TO_USERS = (
+    endpoint(HeapConfig.parse({"app_id": "11", "api": api})) for api in (TRACK, USERS)
+)
 LAW = settings(derandomize=True, max_examples=60, deadline=None)
 
 
@@ -52,7 +59,7 @@ def _events(count: int) -> Batch:
 
 def _settle_events(count: int, poison: set[int]) -> tuple[Service, Settlement]:
     service = Service("events", lambda item: item["properties"]["n"] in poison)
-    return service, settle(_events(count), envelope("11", "events"), False, service)
+    return service, settle(_events(count), TO_EVENTS, False, service)
 
 
 @given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1)))))
@@ -118,7 +125,7 @@ def test_bad_updates_take_no_good_ones_with_them(updates: list[tuple[str, str, b
     )
     batch = Batch(tuple(range(len(updates))), tuple(who for who, _, _ in updates), bodies)
     service = Service("users", lambda item: any(key[:3] == "bad" for key in item["properties"]))
-    settlement = settle(batch, envelope("11", "users"), True, service)
+    settlement = settle(batch, TO_USERS, True, service)
 
     held: dict[str, dict[str, int]] = {}
     for item in service.items:
@@ -141,10 +148,9 @@ def test_too_large_splits_too(sizes: list[int]) -> None:
     """A 413 splits; only what is too large by itself is rejected, and the rest keeps its order."""
     bodies = tuple(dump({"event": "x" * size}) for size in sizes)
     batch = Batch(tuple(range(len(sizes))), tuple(map(str, range(len(sizes)))), bodies)
-    head, tail = envelope("11", "events")
     service = Service("events", lambda item: False, limit=300)
-    settlement = settle(batch, (head, tail), False, service)
-    fits = [len(head) + len(body) + len(tail) <= 300 for body in bodies]
+    settlement = settle(batch, TO_EVENTS, False, service)
+    fits = [len(TO_EVENTS.body([body])) <= 300 for body in bodies]
     assert [len(item["event"]) for item in service.items] == [
         size for size, fit in zip(sizes, fits, strict=True) if fit
     ]
@@ -161,4 +167,4 @@ def test_failure_to_settle_is_not_swallowed() -> None:
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        settle(_events(3), envelope("11", "events"), False, unavailable)
+        settle(_events(3), TO_EVENTS, False, unavailable)

@@ -6,9 +6,9 @@ import json
 
 from airbyte_cdk.models import AirbyteMessageSerializer
 
-from destination_heap_analytics.catalog import Stream
-from destination_heap_analytics.quotas import Quotas
-from destination_heap_analytics.throttling import Throttling, running_status
+from bulk_destination.catalog import Stream
+from bulk_destination.quotas import Quotas
+from bulk_destination.throttling import Throttling, running_status
 
 
 def test_says_how_long_once_a_minute() -> None:

@@ -10,19 +10,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from destination_heap_analytics.messages import classify, read_exactly, read_line
-from destination_heap_analytics.values import (
+from bulk_destination.messages import classify, read_exactly, read_line
+from bulk_destination.values import (
     INEXACT,
     MISSING,
     Adjustments,
     Rejected,
     Scalar,
-    account_identity,
     add_property,
-    event_name,
-    person_identity,
     timestamp,
 )
+from destination_heap_analytics.values import account_identity, event_name, person_identity
 
 LAW = settings(derandomize=True, max_examples=100, deadline=None)
 UTC_MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 import requests
+from destination_hackle.service import ENVELOPE, headers
 
-from destination_hackle.config import parse_config
-from destination_hackle.payloads import UserEvents, envelope, headers
-from destination_heap_analytics.catalog import Stream
+from bulk_destination.catalog import Stream
+from destination_hackle.config import HackleConfig
+from destination_hackle.payloads import UserEvents
 from hackle_sandbox import Sandbox
 from hackle_sandbox.app import EVENTS_PATH
 from sandbox.answers import Answer
@@ -70,9 +71,9 @@ def send_by_sdk(url: str) -> None:
 
 
 def send_by_connector(url: str) -> None:
-    events = UserEvents(parse_config(CONFIG), Stream("purchases"))
+    events = UserEvents(HackleConfig.parse(CONFIG), Stream("purchases"))
     payloads = [events.payload(record, number) for number, record in enumerate(RECORDS)]
-    head, tail = envelope()
+    head, tail = ENVELOPE
     body = head + b",".join(one[1] for one in payloads if isinstance(one, tuple)) + tail
     with_key = headers(CONFIG["sdk_key"], time.time())
     assert requests.post(url + EVENTS_PATH, body, headers=with_key, timeout=PATIENCE).ok

@@ -7,10 +7,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from destination_hackle.catalog import column_faults
-from destination_hackle.config import Config, parse_config
-from destination_heap_analytics.catalog import Stream
-from destination_heap_analytics.errors import ConfigurationError
+from bulk_destination.catalog import Stream, column_faults
+from bulk_destination.errors import ConfigurationError
+from destination_hackle.config import HackleConfig
 
 ROOT = Path(__file__).parents[2]
 LEAST = {"sdk_key": "k3y", "event_key_column": "event", "user_id_column": "user"}
@@ -26,18 +25,18 @@ S3 = {
 
 def _faults(raw: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(ConfigurationError) as raised:
-        parse_config(raw)
+        HackleConfig.parse(raw)
     return {fault.path: fault.message for fault in raised.value.faults}
 
 
 def test_least_configuration() -> None:
     """Key and two columns are enough; no pace is kept unless one is set."""
-    config = parse_config(LEAST)
+    config = HackleConfig.parse(LEAST)
     assert config.base_url == "https://event.hackle.io"
     assert config.selection.everything
     assert (config.value_column, config.timestamp_column) == (None, None)
     assert config.quotas is None
-    paced = parse_config({**LEAST, "events_per_minute": 600}).quotas
+    paced = HackleConfig.parse({**LEAST, "events_per_minute": 600}).quotas
     assert paced is not None
     assert (paced.per_app, paced.per_identity) == (600, 0)
 
@@ -76,7 +75,7 @@ def test_storage_is_told_apart_by_its_constant() -> None:
 
 def test_the_key_is_not_shown() -> None:
     """Not by accident, either."""
-    assert "k3y" not in repr(parse_config(LEAST))
+    assert "k3y" not in repr(HackleConfig.parse(LEAST))
 
 
 def test_columns_that_the_stream_lacks() -> None:
@@ -84,7 +83,7 @@ def test_columns_that_the_stream_lacks() -> None:
     schema: dict[str, Any] = {
         "properties": {"event": {}, "user_id": {}, "pay": {"properties": {"method": {}}}}
     }
-    config = parse_config(
+    config = HackleConfig.parse(
         {
             **LEAST,
             "value_column": "pay.method",
@@ -92,14 +91,14 @@ def test_columns_that_the_stream_lacks() -> None:
             "property_columns": "pay_method, pay.way",
         }
     )
-    faults = column_faults(config, Stream("orders", schema=schema))
+    faults = column_faults(config.columns(), Stream("orders", schema=schema))
     assert [fault.path for fault in faults] == [
         "user_id_column",
         "timestamp_column",
         "property_columns",
     ]
     assert "the stream `orders` has no column `user`; did you mean `user_id`" in str(faults[0])
-    assert column_faults(config, Stream("orders")) == []
+    assert column_faults(config.columns(), Stream("orders")) == []
 
 
 # -- the form -----------------------------------------------------------------------------------
@@ -108,7 +107,7 @@ def test_columns_that_the_stream_lacks() -> None:
 def test_form_and_configuration_agree() -> None:
     """The same fields, the same required ones, the same defaults."""
     jsonschema.Draft7Validator.check_schema(FORM)
-    fields = Config.model_fields
+    fields = HackleConfig.model_fields
     assert list(FORM["properties"]) == sorted(
         fields, key=lambda name: int(FORM["properties"][name]["order"])
     )
@@ -149,7 +148,7 @@ def test_rejected_records_as_for_heap() -> None:
 def test_taken_by_both(change: dict[str, Any]) -> None:
     """What the form takes is taken."""
     jsonschema.Draft7Validator(FORM).validate({**LEAST, **change})
-    parse_config({**LEAST, **change})
+    HackleConfig.parse({**LEAST, **change})
 
 
 @pytest.mark.parametrize(
@@ -169,4 +168,4 @@ def test_refused_by_both(change: dict[str, Any]) -> None:
     """What the form refuses is refused."""
     assert not jsonschema.Draft7Validator(FORM).is_valid({**LEAST, **change})
     with pytest.raises(ConfigurationError):
-        parse_config({**LEAST, **change})
+        HackleConfig.parse({**LEAST, **change})

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from destination_hackle.config import parse_config
-from destination_hackle.payloads import MAX_ITEMS, UserEvents, envelope, headers
-from destination_heap_analytics.catalog import Stream
-from destination_heap_analytics.values import INEXACT, Rejected
+from bulk_destination.catalog import Stream
+from bulk_destination.values import INEXACT, Rejected
+from destination_hackle.config import HackleConfig
+from destination_hackle.payloads import UserEvents
+from destination_hackle.service import ENVELOPE, MAX_ITEMS, headers
 from hackle_sandbox.validation import read_events, read_key
 
 LAW = settings(derandomize=True, max_examples=200, deadline=None)
@@ -34,7 +35,7 @@ NOT_TEXT: list[object] = [7, 1.5, math.inf, True, {}, ["purchase"]]
 
 
 def _events(stream: Stream | None = None, **fields: Any) -> UserEvents:
-    config = parse_config({"sdk_key": "k", **COLUMNS, **fields})
+    config = HackleConfig.parse({"sdk_key": "k", **COLUMNS, **fields})
     return UserEvents(config, stream or Stream("orders"), now=lambda: NOON)
 
 
@@ -50,7 +51,7 @@ def _body(
 
 
 def _request(*bodies: bytes) -> bytes:
-    head, tail = envelope()
+    head, tail = ENVELOPE
     return head + b",".join(bodies) + tail
 
 

@@ -1,0 +1,114 @@
+"""Payloads become batches: one bulk request's worth each, in order. Pure.
+
+Each payload was serialised once, when it was mapped. A batch only joins those bytes, so its size
+is known by adding, and half a batch is a slice.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+from zlib import crc32
+
+import orjson
+
+#: Services publish no limit on a body's size. One that is not taken (413) is split.
+MAX_BYTES: Final = 1_000_000
+#: What an item weighs in memory besides its bytes: its number, its identity, their headers.
+_ITEM_OVERHEAD: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Items for one request. The three columns run in parallel.
+
+    `positions` are the numbers of the records in the sync, from 1; `identities` say whom each
+    item is about; `bodies` are the items' JSON.
+    """
+
+    positions: tuple[int, ...]
+    identities: tuple[str, ...]
+    bodies: tuple[bytes, ...]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all items."""
+        return sum(map(len, self.bodies))
+
+    @property
+    def weight(self) -> int:
+        """Bytes it takes in memory, about."""
+        return self.size + _ITEM_OVERHEAD * len(self)
+
+    def halves(self) -> tuple["Batch", "Batch"]:
+        """The first and the second half, by count; a batch of one has none."""
+        return self.cut(len(self) // 2)
+
+    def halves_by_size(self) -> tuple["Batch", "Batch"]:
+        """Two parts of about the same bytes, none empty."""
+        half, seen = self.size / 2, 0
+        for index, body in enumerate(self.bodies[:-1], start=1):
+            seen += len(body)
+            if seen >= half:
+                return self.cut(index)
+        return self.cut(len(self) - 1)
+
+    def cut(self, at: int) -> tuple["Batch", "Batch"]:
+        """The batch before and from index `at`."""
+        return (
+            Batch(self.positions[:at], self.identities[:at], self.bodies[:at]),
+            Batch(self.positions[at:], self.identities[at:], self.bodies[at:]),
+        )
+
+    def merged(self) -> "list[bytes]":
+        """The items with all updates of one identity made one, later values winning.
+
+        A merged item stands where its identity first came. Only items that share an identity are
+        parsed and written again.
+        """
+        if len(set(self.identities)) == len(self.identities):
+            return list(self.bodies)
+        items: dict[str, bytes | dict[str, Any]] = {}
+        for identity, body in zip(self.identities, self.bodies, strict=True):
+            earlier = items.get(identity)
+            if earlier is None:
+                items[identity] = body
+                continue
+            if isinstance(earlier, bytes):
+                earlier = items[identity] = orjson.loads(earlier)
+            earlier["properties"].update(orjson.loads(body)["properties"])
+        return [item if isinstance(item, bytes) else orjson.dumps(item) for item in items.values()]
+
+
+@dataclass(slots=True)
+class OpenBatch:
+    """A batch that still takes items."""
+
+    #: The most that one request may have.
+    max_items: int
+    size: int = 0
+    _items: list[tuple[int, str, bytes]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, position: int, identity: str, body: bytes) -> bool:
+        """Appends an item, if both limits allow it; an empty batch takes any."""
+        count = len(self._items)
+        size = self.size + len(body)
+        if count and (count >= self.max_items or size + count >= MAX_BYTES):
+            return False
+        self._items.append((position, identity, body))
+        self.size = size
+        return True
+
+    def close(self) -> Batch:
+        """What was added, frozen; this batch is empty again."""
+        items, self.size, self._items = self._items, 0, []
+        return Batch(*zip(*items, strict=True)) if items else Batch((), (), ())
+
+
+def lane_of(identity: str, lanes: int) -> int:
+    """Which of `lanes` an identity always takes, on every run and machine."""
+    return crc32(identity.encode()) % lanes

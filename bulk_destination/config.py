@@ -1,0 +1,117 @@
+"""What the configurations of all services have in common, and the words for what is wrong with one.
+
+Downstream of here nothing reads a configuration key.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
+
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from bulk_destination.columns import PropertySelection, parse_property_columns
+from bulk_destination.errors import ConfigurationError, Fault
+from bulk_destination.fields import Frozen
+from bulk_destination.object_storage_config import LocalStorage, NoStorage, S3Storage
+from bulk_destination.quotas import Quotas
+
+
+def _property_selection(text: str) -> PropertySelection:
+    selection = parse_property_columns(text)
+    if isinstance(selection, str):
+        raise PydanticCustomError("property_columns", "{fault}", {"fault": selection})
+    return selection
+
+
+Column = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+_PropertyColumns = Annotated[str, AfterValidator(_property_selection)]
+
+
+class PropertyColumns(Frozen):
+    """A part of the configuration that says which columns become properties."""
+
+    property_columns: _PropertyColumns = "*"
+
+    @property
+    def selection(self) -> PropertySelection:
+        """`property_columns`, read."""
+        assert isinstance(self.property_columns, PropertySelection)  # noqa: S101  # its validator made it one
+        return self.property_columns
+
+
+class DeliveryConfig(Frozen):
+    """How records are delivered, whatever the service. A service's own fields come besides."""
+
+    #: What a text that has to match a pattern must be, by its path.
+    patterns: ClassVar[Mapping[str, str]] = {}
+    #: Parts that are told apart by a constant: its name, and what it may be.
+    choices: ClassVar[Mapping[str, tuple[str, str]]] = {}
+
+    requests_in_flight: Annotated[int, Field(ge=1, le=16)] = 4
+    max_retry_seconds: Annotated[int, Field(ge=1, le=3600)] = 600
+    #: Where rejected records go.
+    object_storage_config: (
+        Annotated[NoStorage | LocalStorage | S3Storage, Field(discriminator="storage_type")] | None
+    ) = None
+    #: Map and count everything, send nothing.
+    dry_run: bool = False
+
+    @property
+    @abstractmethod
+    def quotas(self) -> Quotas | None:
+        """The quotas to keep, if any."""
+
+    @abstractmethod
+    def columns(self) -> Iterable[tuple[str, str]]:
+        """Each column that is named, after the path of the field that names it."""
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> Self:
+        """The configuration as one frozen value.
+
+        Raises ConfigurationError with every fault found, each with its path and without the value.
+        """
+        try:
+            return cls.model_validate(raw)
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_input=False)
+            raise ConfigurationError(_fault(cls, detail) for detail in details) from None
+
+
+Config = TypeVar("Config", bound=DeliveryConfig)
+
+_CHOICES: Final = {"object_storage_config": ("storage_type", "`None`, `Local` or `S3`")}
+_PATTERNS: Final = {
+    "object_storage_config.s3_bucket_name": "must be the name of a bucket, and nothing else",
+    "object_storage_config.s3_bucket_region": "must be a region, such as eu-central-1",
+}
+
+#: pydantic's kinds of error, in words for a person who fills a form.
+_WORDS: Final = {
+    "missing": "is required",
+    "string_type": 'must be text, in quotes ("...")',
+    "string_too_short": "must not be blank",
+    "bool_type": "must be true or false, without quotes",
+    "int_type": "must be a whole number, without quotes",
+    "model_attributes_type": "must be an object",
+    "model_type": "must be an object",
+    "dict_type": "must be an object",
+}
+
+
+def _fault(model: type[DeliveryConfig], detail: ErrorDetails) -> Fault:
+    kind = detail["type"]
+    choices = {**_CHOICES, **model.choices}
+    # In a union, pydantic puts the chosen constant into the path; the user's JSON has no such key.
+    location = [str(part) for part in detail["loc"]]
+    if len(location) > 2 and location[0] in choices:
+        del location[1]
+    if kind in {"union_tag_not_found", "union_tag_invalid"}:
+        verb = "is required:" if kind == "union_tag_not_found" else "must be"
+        constant, constants = choices[location[0]]
+        return Fault(f"{location[0]}.{constant}", f"{verb} {constants}")
+    path = ".".join(location) or "configuration"
+    if kind == "string_pattern_mismatch":
+        return Fault(path, {**_PATTERNS, **model.patterns}[path])
+    return Fault(path, _WORDS.get(kind, detail["msg"]))

@@ -1,0 +1,64 @@
+"""A service, and one connection to it: configuration and stream, fit for each other."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic
+
+from bulk_destination.catalog import Stream, column_faults, parse_catalog
+from bulk_destination.config import Config, DeliveryConfig
+from bulk_destination.endpoint import Endpoint
+from bulk_destination.errors import ConfigurationError, Fault
+from bulk_destination.record_mapper import RecordMapper
+from bulk_destination.replies import Accepted, Refused, TooLarge
+
+
+@dataclass(frozen=True, slots=True)
+class Service(Generic[Config]):
+    """All that is special to one service, as its connector hands it to the engine."""
+
+    #: As in a sentence.
+    name: str
+    #: The name of the command, and of the distribution.
+    program: str
+    #: What the command does, for `--help`.
+    summary: str
+    config: type[Config]
+    endpoint: Callable[[Config], Endpoint]
+    mapper: Callable[[Config, Stream], RecordMapper]
+    #: For `check`: where to ask, and items by which the service shows itself and stores nothing.
+    probe: Callable[[Config], tuple[Endpoint, bytes]]
+    #: What is wrong if it answers so, and the way out; None if all is well.
+    probe_fault: Callable[[Config, Accepted | Refused | TooLarge], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What one run of `write` works by."""
+
+    config: DeliveryConfig
+    stream: Stream
+    endpoint: Endpoint
+    mapper: RecordMapper
+
+
+def connect(
+    service: Service[Config], raw_config: Mapping[str, Any], raw_catalog: object
+) -> Connection:
+    """Configuration and stream, fit for each other.
+
+    Raises ConfigurationError with all faults of both. Asks nobody: no request is sent.
+    """
+    faults: list[Fault] = []
+    config: Config | None = None
+    try:
+        config = service.config.parse(raw_config)
+    except ConfigurationError as error:
+        faults += error.faults
+    stream = parse_catalog(raw_catalog)
+    if isinstance(stream, Fault):
+        faults.append(stream)
+    elif config is not None:
+        faults += column_faults(config.columns(), stream)
+    if faults or config is None or isinstance(stream, Fault):
+        raise ConfigurationError(faults)
+    return Connection(config, stream, service.endpoint(config), service.mapper(config, stream))

@@ -1,0 +1,58 @@
+"""Is the service there? Proves what can be proved."""
+
+from typing import Final
+
+from bulk_destination.client import HOST_UNKNOWN, BulkClient, Settled
+from bulk_destination.config import Config, DeliveryConfig
+from bulk_destination.connection import Service
+from bulk_destination.endpoint import Endpoint
+from bulk_destination.errors import SyncError, UnavailableError
+from bulk_destination.object_storage import open_object_storage
+from bulk_destination.pacing import RetryPolicy
+
+#: Airbyte may check at the start of every attempt, so it has to be quick. Seconds.
+CHECK_POLICY: Final = RetryPolicy(first=0.2, longest=1.0, give_up_after=5.0)
+CHECK_READ_TIMEOUT: Final = 10.0
+
+_FIREWALL: Final = "Is base_url right, and may this machine reach it (firewall, proxy)?"
+#: What to do about the causes of `client.py`.
+_WAY_OUT: Final = {
+    HOST_UNKNOWN: "Is base_url spelled right, and does DNS work on this machine?",
+    "the connection was refused": _FIREWALL,
+    "connecting took too long": _FIREWALL,
+    "the proxy failed": "Do HTTP_PROXY and HTTPS_PROXY name a proxy that works?",
+}
+
+
+def failed_step(service: Service[Config], config: Config) -> str | None:
+    """None if the service answers and rejected records can be saved; else what failed, and why."""
+    answer = _answer(service.probe(config))
+    fault = answer if isinstance(answer, str) else service.probe_fault(config, answer)
+    return fault or _storage_fault(service, config)
+
+
+def _answer(probe: tuple[Endpoint, bytes]) -> Settled | str:
+    """What the service says to a request with nothing in it that could be stored."""
+    endpoint, items = probe
+    client = BulkClient(endpoint, CHECK_POLICY, read_timeout=CHECK_READ_TIMEOUT)
+    try:
+        return client.post(endpoint.body((items,)))
+    except UnavailableError as error:
+        later = f"Try again later, and look at {endpoint.service}'s status page"
+        way_out = _WAY_OUT.get(error.cause, later)
+        return f"Could not reach {endpoint.service} at {endpoint.url}: {error.cause}. {way_out}"
+    except SyncError as error:
+        return str(error)
+    finally:
+        client.close()
+
+
+def _storage_fault(service: Service[Config], config: DeliveryConfig) -> str | None:
+    """None if the object storage, where there is one, takes an object and removes it again."""
+    try:
+        storage = open_object_storage(config.object_storage_config, service.program, tries=2)
+        if storage is not None:
+            storage.prove()
+    except SyncError as error:
+        return str(error)
+    return None

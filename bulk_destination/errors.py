@@ -1,0 +1,99 @@
+"""What can end a sync, sorted by who must act.
+
+A bad record never raises: it becomes a `Rejected` value (`values.py`) and the sync goes on.
+Only these end one, and `destination.py` turns each into Airbyte's failure type::
+
+    SyncError
+    + ConfigurationError    the user, in the configuration or the catalog    config_error
+    + WrongServiceError     the user: something else answers at base_url     config_error
+    + NothingAcceptedError  the user: not one record could be sent           config_error
+    + UnavailableError      nobody; no answer in time, run again later       transient_error
+    + ObjectStorageError    nobody; rejected records could not be saved      transient_error
+    + InterruptedSyncError  nobody; a signal ended the process, run again    transient_error
+    + LedgerError           us: the counts do not add up                     system_error
+
+No message may hold a value of a record. Names of columns, streams and hosts are fine.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with the configuration or the catalog: where it is and the way out."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+class SyncError(Exception):
+    """The base of all that ends a sync on purpose. Its text is for the user."""
+
+
+class ConfigurationError(SyncError):
+    """The configuration or the catalog cannot work as it stands.
+
+    Carries every fault found, not only the first, so that one round of corrections is enough.
+    """
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+class WrongServiceError(SyncError):
+    """The address answers, but not as the service does; `sign` is by what it shows."""
+
+    def __init__(self, url: str, sign: str, service: str, addresses: str) -> None:
+        super().__init__(
+            f"{url} answered with {sign}. Set base_url to {service}'s address: {addresses}"
+        )
+
+
+class NothingAcceptedError(SyncError):
+    """Records came in and not one could land; a column or the address is most likely wrong."""
+
+    def __init__(self, service: str, reasons: str, columns: str, *, saved: bool = False) -> None:
+        what_now = (
+            "the records are in the files of rejected records and their states were passed on, so "
+            "the next sync goes on behind them"
+            if saved
+            else "no state was saved, so the next sync reads these records again"
+        )
+        super().__init__(
+            f"No record could be sent to {service}: {reasons}. Check the configuration "
+            f"({columns}); {what_now}"
+        )
+
+
+class UnavailableError(SyncError):
+    """No answer to a request in the time allowed for it; `cause` is how the last try ended."""
+
+    def __init__(self, service: str, seconds: float, tries: int, cause: str) -> None:
+        self.cause = cause
+        super().__init__(
+            f"{service} did not accept a request within {seconds:g} s ({tries} tries; the last "
+            f"ended with: {cause}). All that was accepted before is safe; run the sync again later"
+        )
+
+
+class ObjectStorageError(SyncError):
+    """Rejected records could not be saved; another try may cure it."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            f"Rejected records cannot be saved: {cause}. No state behind them is passed on; try "
+            "again later, or look at object_storage_config"
+        )
+
+
+class InterruptedSyncError(SyncError):
+    """The process was asked to stop."""
+
+
+class LedgerError(SyncError):
+    """Records read do not equal records accepted plus rejected."""

@@ -1,0 +1,69 @@
+"""What the source gives becomes payloads and rejections, each record counted as read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from bulk_destination.connection import Connection
+from bulk_destination.errors import NothingAcceptedError
+from bulk_destination.ledger import Ledger
+from bulk_destination.messages import (
+    Message,
+    RecordMessage,
+    StateMessage,
+    Unreadable,
+    read_exactly,
+)
+from bulk_destination.record_mapper import Payload, RecordMapper
+from bulk_destination.values import INEXACT, Rejected
+
+Item = TypeVar("Item")
+
+#: A line that is no Airbyte message; it may have been a record.
+UNREADABLE: Final = Rejected("unreadable")
+_OF_ANOTHER_STREAM: Final = Rejected("of_another_stream")
+
+
+@dataclass(slots=True)
+class Intake(Generic[Item]):
+    """`read` turns what the source gives (a line, or the CDK's message) into a message of ours."""
+
+    read: Callable[[Item], Message]
+    stream_name: str
+    mapper: RecordMapper
+    ledger: Ledger
+
+    def take(self, item: Item) -> Payload | Rejected | StateMessage | None:
+        """What became of `item`; None for a message that a destination has no use for."""
+        message = self.read(item)
+        if type(message) is dict:
+            self.ledger.read += 1
+            if message.get("stream") != self.stream_name:
+                return _OF_ANOTHER_STREAM
+            payload = self.mapper.payload(message["data"], message.get("emitted_at"))
+            return self._mapped_exactly(item, message) if payload is INEXACT else payload
+        if isinstance(message, StateMessage):
+            return message
+        if isinstance(message, Unreadable):
+            self.ledger.read += 1
+            return UNREADABLE
+        return None
+
+    def _mapped_exactly(self, item: Item, record: RecordMessage) -> Payload | Rejected:
+        """The payload with all digits of its numbers, where there is a line to read them from."""
+        if not isinstance(item, bytes):
+            return INEXACT
+        exact = read_exactly(item)
+        assert isinstance(exact, dict)  # noqa: S101  # it was a record before
+        return self.mapper.payload(exact["record"]["data"], record.get("emitted_at"))
+
+
+def nothing_accepted(
+    ledger: Ledger, connection: Connection, *, saved: bool = False
+) -> NothingAcceptedError:
+    """The error of a sync that could send no record; `saved` as NothingAcceptedError has it."""
+    named = ((field.rpartition(".")[2], column) for field, column in connection.config.columns())
+    columns = (f"{field} `{column}`" for field, column in named if field != "property_columns")
+    return NothingAcceptedError(
+        connection.endpoint.service, ledger.reasons(), ", ".join(columns), saved=saved
+    )

@@ -1,0 +1,75 @@
+"""The count of everything: what was read must come out as accepted or rejected. Pure."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+#: Reasons told apart. The service's words are part of some, so their number is not ours to know.
+MAX_REASONS: Final = 100
+
+
+@dataclass(slots=True)
+class Ledger:
+    """One sync in numbers. `merged` ones are among the accepted."""
+
+    read: int = 0
+    accepted: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    #: For each reason, the number of the first record (or line) that had it.
+    first_position: dict[str, int] = field(default_factory=dict)
+    merged: int = 0
+    truncated: int = 0
+    left_out: int = 0
+    requests: int = 0
+    retries: int = 0
+    #: Seconds in which the sync was held up by the quota.
+    throttled: float = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Records read and not settled."""
+        return self.read - self.accepted - self.rejected.total()
+
+    def reject(self, position: int, reason: str) -> None:
+        """Record `position` cannot land; `reason` holds no value."""
+        if reason not in self.rejected and len(self.rejected) >= MAX_REASONS:
+            reason = "other_reasons"
+        self.rejected[reason] += 1
+        # Lanes settle out of order: what comes first here need not be the first record.
+        self.first_position[reason] = min(position, self.first_position.get(reason, position))
+
+    @property
+    def none_accepted(self) -> bool:
+        """Whether all that is settled was rejected."""
+        return not self.accepted and bool(self.rejected)
+
+    @property
+    def balances(self) -> bool:
+        """Whether read = accepted + rejected."""
+        return not self.waiting
+
+    def reasons(self) -> str:
+        """`identity_missing: 3 (first at record 17), ...`, the most frequent first."""
+        return ", ".join(
+            f"{reason}: {count} (first at record {self.first_position[reason]})"
+            for reason, count in self.rejected.most_common()
+        )
+
+    def line(self, seconds: float) -> str:
+        """The closing log line: `Ledger: {json}`."""
+        counts = {
+            "read": self.read,
+            "accepted": self.accepted,
+            "rejected": self.rejected.total(),
+            "rejected_by_reason": dict(self.rejected.most_common()),
+            "rejected_first_at": self.first_position,
+            "merged": self.merged,
+            "truncated": self.truncated,
+            "left_out": self.left_out,
+            "requests": self.requests,
+            "retries": self.retries,
+            "throttled_seconds": round(self.throttled, 3),
+            "seconds": round(seconds, 3),
+        }
+        return f"Ledger: {json.dumps(counts)}"

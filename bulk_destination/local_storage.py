@@ -1,0 +1,68 @@
+"""Rejected records as files below a folder of this machine."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulk_destination.errors import ConfigurationError, Fault, ObjectStorageError
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFolder:
+    """An `ObjectStorage` below `root`, which must be there: a missing mount is no new folder.
+
+    Only the connector's own user may read the files, for they hold personal data.
+    """
+
+    root: Path
+
+    def put(self, name: str, content: bytes) -> None:
+        """As `ObjectStorage.put`; on the disk, and not only in its cache."""
+        path = self.root / name
+        # It gets its name once it is whole: the folder may be replayed at any moment.
+        unfinished = path.with_name(f".{path.name}.unfinished")
+        *below, root = path.parents[: len(path.relative_to(self.root).parts)]
+        try:
+            for folder in reversed(below):
+                folder.mkdir(exist_ok=True)
+            try:
+                _write(unfinished, content)
+                unfinished.rename(path)
+            finally:
+                unfinished.unlink(missing_ok=True)
+            for folder in [*below, root]:
+                _sync(folder)
+        except OSError as error:
+            raise ObjectStorageError(
+                f"a file could not be written below {self.root}: {error.strerror}"
+            ) from None
+
+    def prove(self) -> None:
+        """As `ObjectStorage.prove`."""
+        try:
+            with tempfile.NamedTemporaryFile(dir=self.root, prefix=".airbyte_") as file:
+                file.write(b"{}\n")
+                file.flush()
+        except OSError as error:
+            fault = (
+                f"no file can be written in this folder: {error.strerror}. It must be there (in a "
+                "container: mounted), and the connector's user must be allowed to write in it"
+            )
+            raise ConfigurationError([Fault("object_storage_config.path", fault)]) from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """The new name in it survives a crash of the machine, too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,130 @@
+"""Lines of stdin become records and states. Pure.
+
+Everything else that Airbyte or PyAirbyte may pipe in (logs, traces) is passed over. What is not
+an Airbyte message at all is `Unreadable`: it may have been a record, so it is counted as one.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final, TypedDict
+
+import orjson
+
+from bulk_destination.values import MAY_BE_INEXACT_FROM
+
+
+class RecordMessage(TypedDict, total=False):
+    """The protocol's record as it was parsed; of its fields, `data` alone is sure to be there.
+
+    A dict and not a class of ours: one is made for each line, and reading is half of all work.
+    """
+
+    stream: object
+    namespace: object
+    data: dict[str, Any]
+    #: When the source read it, in milliseconds.
+    emitted_at: object
+
+
+@dataclass(slots=True)
+class StateMessage:
+    """A state as it came in, the whole message. The CDK's model would drop its `id`."""
+
+    raw: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A line that is no Airbyte message."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A message that a destination has no use for, or an empty line."""
+
+
+Message = RecordMessage | StateMessage | Unreadable | PassedOver
+
+_UNREADABLE: Final = Unreadable()
+_PASSED_OVER: Final = PassedOver()
+#: The protocol's other types (airbyte-protocol 0.18).
+_OTHER_TYPES: Final = {
+    *("LOG", "TRACE", "SPEC", "CONTROL", "CATALOG", "CONNECTION_STATUS", "DESTINATION_CATALOG"),
+}
+
+
+def read_line(line: bytes) -> Message:
+    """One line as a message. Never raises.
+
+    `NaN`, infinities and lone surrogates are no JSON, yet sources send them inside good records:
+    those are read by a second, lenient parser.
+    """
+    try:
+        message = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        if not line or line.isspace():
+            return _PASSED_OVER
+        message = read_exactly(line)
+    found = classify(message)
+    if type(found) is StateMessage:
+        # Once more: orjson would round integers of more than 64 bits in a cursor.
+        return classify(read_exactly(line))
+    return found
+
+
+def classify(message: object) -> Message:
+    """A parsed message by its kind."""
+    if type(message) is not dict:
+        return _UNREADABLE
+    kind = message.get("type")
+    if kind == "RECORD":
+        record = message.get("record")
+        if type(record) is dict and type(record.get("data")) is dict:
+            return record  # type: ignore[return-value]  # its fields were parsed, not typed
+    elif kind == "STATE":
+        if type(message.get("state")) is dict:
+            return StateMessage(message)
+    elif type(kind) is str and kind in _OTHER_TYPES:
+        return _PASSED_OVER
+    return _UNREADABLE
+
+
+def read_exactly(line: bytes) -> object:
+    """JSON with integers of any size, `NaN` and lone surrogates as they are; None if it is none."""
+    try:
+        return json.loads(line.decode("utf-8", "surrogatepass"), parse_float=_exact_float)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _exact_float(text: str) -> float | int:
+    value = float(text)
+    return int(Decimal(text)) if MAY_BE_INEXACT_FROM <= abs(value) < float("inf") else value
+
+
+def settled_state(state: Mapping[str, Any], records: int, rejected: int) -> bytes:
+    """The state's line for stdout: all as it came in, with `destinationStats` added.
+
+    The platform compares the sum of both counts with the source's, shows rejected ones in its
+    UI and reads both as floats (airbyte-protocol 0.18).
+    """
+    stats = {"recordCount": float(records - rejected), "rejectedRecordCount": float(rejected)}
+    echoed = {**state, "state": {**state["state"], "destinationStats": stats}}
+    return json.dumps(echoed, separators=(",", ":")).encode() + b"\n"
+
+
+def split_lines(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Chunks of a stream as lists of whole lines; a last line may lack its newline."""
+    # A long line comes in many chunks, and is put together once: one of 20 MB took 9 s otherwise.
+    begun: list[bytes] = []
+    for chunk in chunks:
+        first, *lines = chunk.split(b"\n")
+        begun.append(first)
+        if lines:
+            lines.insert(0, b"".join(begun))
+            begun = [lines.pop()]
+            yield lines
+    if rest := b"".join(begun):
+        yield [rest]

@@ -1,0 +1,40 @@
+"""What a long sync says of itself every ten seconds. Pure: the clock is handed in.
+
+While nothing happens at all, nothing is said.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from bulk_destination.ledger import Ledger
+
+#: Seconds between two lines.
+EVERY: Final = 10.0
+
+
+@dataclass(slots=True)
+class Progress:
+    """When something could last be said, and what it was."""
+
+    asked_at: float
+    _read_then: int = 0
+    _said: str = ""
+
+    def due_in(self, now: float) -> float:
+        """Seconds until the next line."""
+        return max(0.0, self.asked_at + EVERY - now)
+
+    def line(self, ledger: Ledger, now: float) -> str | None:
+        """What to say now, if it is time and there is news; its rate is that of the last while."""
+        if self.due_in(now):
+            return None
+        rate = (ledger.read - self._read_then) / (now - self.asked_at)
+        self.asked_at, self._read_then = now, ledger.read
+        counts = (
+            f"{ledger.accepted:,} accepted, {ledger.rejected.total():,} rejected, "
+            f"{ledger.retries:,} retries, {ledger.throttled:.0f} s held up by the quota"
+        )
+        before, self._said = self._said, f"{ledger.read} {counts}"
+        if self._said == before:
+            return None
+        return f"So far: {ledger.read:,} records read ({rate:,.0f} a second), {counts}"

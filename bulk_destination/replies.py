@@ -1,0 +1,153 @@
+"""A service's reply as a value, before it is a verdict. Pure.
+
+Services document few statuses; all else is met safely either way. A body is read as text: some
+answer `{}`, some JSON, some plain words such as `postBody.events[0].timestamp is not a valid
+unix,iso8601 timestamp`.
+"""
+
+import contextlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import orjson
+
+from bulk_destination.errors import Fault
+from bulk_destination.names import shown
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The service took every item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The service took no item, for the reason in its own words. Asking again gives the same."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """The body has too many bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class TryLater:
+    """Not settled: the same bytes again, after `wait` seconds where the service named a time."""
+
+    cause: str
+    wait: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WrongService:
+    """Something else answers at this address."""
+
+    sign: str
+
+
+@dataclass(frozen=True, slots=True)
+class Misconfigured:
+    """The service takes nothing at all while the configuration stays as it is."""
+
+    fault: Fault
+
+
+Reply = Accepted | Refused | TooLarge | TryLater | WrongService | Misconfigured
+
+_TRY_LATER: Final = {408, 425, 429}
+_REFUSED: Final = {400, 422}
+#: Characters of the service's words that are kept, and that are read: values are taken out of all
+#: that was read before it is cut, lest half a name stays at the end.
+_KEPT_WORDS: Final = 300
+_READ_WORDS: Final = 20_000
+
+
+def read_reply(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Reply:
+    """The reply by its status, headers and body.
+
+    A body decides what is HTML, not its type: `OK` as text/html is what common frameworks send.
+    """
+    if status in _TRY_LATER or status >= 500:
+        return TryLater(f"status {status}", retry_after(headers.get("Retry-After"), now))
+    if status == 413:
+        return TooLarge()
+    if body.lstrip()[:1] == b"<":
+        return WrongService(f"status {status} with a web page")
+    if 200 <= status < 300:
+        return Accepted()
+    if status in _REFUSED:
+        return Refused(_words(body))
+    if 300 <= status < 400:
+        return WrongService(f"status {status}, a redirect to another address")
+    return WrongService(f"status {status}")
+
+
+def _words(body: bytes) -> str:
+    text = body[:_READ_WORDS].decode("utf-8", "replace")
+    with contextlib.suppress(orjson.JSONDecodeError):
+        parsed = orjson.loads(body)
+        if isinstance(parsed, dict):
+            texts = (parsed.get(key) for key in ("message", "error", "err", "detail"))
+            text = next((found for found in texts if isinstance(found, str)), text)
+    return " ".join(text.split())
+
+
+def retry_after(header: str | None, now: datetime) -> float | None:
+    """Seconds to wait by a `Retry-After` of seconds or of an HTTP date; None if it says neither."""
+    if header is None:
+        return None
+    header = header.strip()
+    if header.isascii() and header.isdigit():
+        return float(header[:9])
+    try:
+        moment = parsedate_to_datetime(header)
+    except (ValueError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - now).total_seconds())
+
+
+# -- words without values -----------------------------------------------------------------------
+
+_INDEX: Final = re.compile(r"\[\d+\]")
+_PRIVATE: Final = re.compile(
+    r"\"[^\"]*\"|'[^']*'|`[^`]*`|[^\s\"'`,;:()<>]*@[^\s\"'`,;:()<>]*|(?<![A-Za-z\d])\d+(?![A-Za-z\d])"
+)
+_ESCAPED: Final = re.compile(r"(?:\\u[0-9A-Fa-f]{4})+")
+_BLANKED: Final = "…"
+
+
+def reason_for(refused: Refused, item: bytes, service: str) -> str:
+    """The words of `service` as a countable reason: no index, and nothing that stands in the item.
+
+    Quoted text, anything with an `@`, and free-standing numbers go; so does every value of the
+    refused item, wherever it stands in the words, and every name that may be a value.
+    """
+    words = _INDEX.sub("[]", _ESCAPED.sub(_unescaped, refused.words))
+    parsed = orjson.loads(item)
+    for name in sorted(parsed.get("properties", ()), key=len, reverse=True):
+        words = words.replace(name, shown(name))
+    for value in sorted(_values(parsed), key=len, reverse=True):
+        words = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", _BLANKED, words, flags=re.IGNORECASE)
+    words = _PRIVATE.sub(_BLANKED, words).strip()[:_KEPT_WORDS]
+    return f"refused by {service}: {words}" if words not in {"", "{}"} else f"refused by {service}"
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    units = bytes.fromhex(match[0].replace("\\u", ""))
+    return units.decode("utf-16-be", "replace")
+
+
+def _values(item: Any) -> set[str]:
+    if isinstance(item, dict):
+        return set().union(*map(_values, item.values())) if item else set()
+    text = item if isinstance(item, str) else str(item)
+    parts = {text, *re.split(r"[\W_]+", text)}
+    return {part for part in parts if len(part) > 1}

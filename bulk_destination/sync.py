@@ -1,0 +1,362 @@
+"""The walk of a sync: lines in, batches to the service, settled states out."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final, Generic, TypeVar
+
+from bulk_destination.checkpoints import Checkpoints
+from bulk_destination.client import READ_TIMEOUT, BulkClient
+from bulk_destination.connection import Connection
+from bulk_destination.delivery import Delivery
+from bulk_destination.errors import (
+    InterruptedSyncError,
+    LedgerError,
+    NothingAcceptedError,
+    SyncError,
+)
+from bulk_destination.inbox import (
+    Arrived,
+    Failed,
+    Inbox,
+    LaneReport,
+    LaneSettled,
+    LaneWaits,
+    SourceEnded,
+)
+from bulk_destination.intake import UNREADABLE, Intake, nothing_accepted
+from bulk_destination.ledger import Ledger
+from bulk_destination.messages import Message, StateMessage
+from bulk_destination.object_storage import ObjectStorage
+from bulk_destination.pacing import RetryPolicy
+from bulk_destination.progress import Progress
+from bulk_destination.quotas import MINUTE
+from bulk_destination.rejected_files import RejectedFiles
+from bulk_destination.rejected_records import folder
+from bulk_destination.throttling import Throttling, running_status
+from bulk_destination.values import Rejected
+
+logger = logging.getLogger("airbyte")
+
+#: States that may wait in memory; a source with more of them is slowed.
+MAX_WAITING_STATES: Final = 10_000
+#: Bytes of their lines; parsed, they take several times as many.
+MAX_WAITING_STATE_BYTES: Final = 8_000_000
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a sync takes from the world, so that a test can hand in another."""
+
+    clock: Callable[[], float] = time.monotonic
+    retry_policy: RetryPolicy | None = None
+    #: The minute of a quota, in seconds.
+    minute: float = MINUTE
+    #: Unix time, in seconds.
+    now: Callable[[], float] = time.time
+    #: Seconds for one answer.
+    read_timeout: float = READ_TIMEOUT
+
+
+@dataclass(slots=True)
+class Sync(Generic[Item]):
+    """One run of `write`.
+
+    `read` turns what the source gives (a line, or the CDK's message) into a message of ours, and
+    `line_of` into the line that it is or would be. With a `storage`, rejected records are saved
+    there before a state behind them leaves.
+    """
+
+    connection: Connection
+    read: Callable[[Item], Message]
+    line_of: Callable[[Item], bytes]
+    storage: ObjectStorage | None = None
+    surroundings: Surroundings = field(default_factory=Surroundings)
+    #: Shown the counts as they change.
+    watch: Callable[[Ledger], None] | None = None
+    ledger: Ledger = field(default_factory=Ledger)
+    _intake: Intake[Item] = field(init=False)
+    _inbox: Inbox[Item] = field(default_factory=Inbox)
+    _checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    _files: RejectedFiles | None = field(init=False, default=None)
+    _delivery: Delivery = field(init=False)
+    _throttling: Throttling = field(init=False)
+    _progress: Progress = field(init=False)
+    #: Lines that leave before the next states.
+    _announcements: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        config, stream, mapper = (
+            self.connection.config,
+            self.connection.stream,
+            self.connection.mapper,
+        )
+        self._intake = Intake(self.read, stream.name, mapper, self.ledger)
+        quotas = config.quotas
+        if quotas:
+            quotas = replace(quotas, seconds=self.surroundings.minute)
+        self._throttling = Throttling(quotas)
+        self._progress = Progress(self.surroundings.clock())
+        if self.storage is not None:
+            self._files = RejectedFiles(
+                self.storage, folder(stream), self.surroundings.clock, self.surroundings.now
+            )
+        stopping = threading.Event()
+        policy = self.surroundings.retry_policy or RetryPolicy(
+            give_up_after=config.max_retry_seconds
+        )
+        self._delivery = Delivery(
+            [
+                BulkClient(
+                    self.connection.endpoint,
+                    policy,
+                    stopping.wait,
+                    now=self.surroundings.now,
+                    read_timeout=self.surroundings.read_timeout,
+                )
+                for _ in range(config.requests_in_flight)
+            ],
+            merges=mapper.merges,
+            report=self._inbox.report,
+            clock=self.surroundings.clock,
+            stopping=stopping,
+            quotas=quotas,
+        )
+
+    def run(self, source: Iterable[list[Item]]) -> Iterator[bytes]:
+        """Loads all of `source`; yields each state's line once all before it is safe.
+
+        Between them are lines that say when the quota holds the sync up.
+        Raises a SyncError, or what the source raised; what is settled by then has left as states
+        before it.
+        """
+        began = self.surroundings.clock()
+        try:
+            self._inbox.read_from(source)
+            yield from self._take_all()
+            yield from self._finish()
+        except Exception:
+            yield from self._wind_up()
+            raise
+        finally:
+            self._delivery.stop()
+            self._inbox.close()
+            self._close_ledger(self.surroundings.clock() - began)
+        self._verify()
+
+    def interrupt(self, signal_name: str) -> None:
+        """Ends the sync early; callable from a signal handler."""
+        self._inbox.report(
+            Failed(InterruptedSyncError(f"The sync was stopped by {signal_name}. Run it again"))
+        )
+
+    def _take_all(self) -> Iterator[bytes]:
+        while True:
+            match self._inbox.next(self._next_due()):
+                case SourceEnded():
+                    return
+                case Arrived(items):
+                    for item in items:
+                        self._take(item)
+                    if not self._has_room:
+                        yield from self._make_room()
+                case None:
+                    pass
+                case report:
+                    self._note(report)
+            self._delivery.send_due()
+            yield from self._leaving()
+
+    def _make_room(self) -> Iterator[bytes]:
+        """Reads on only when what waits in memory has become less."""
+        if self._crowded:
+            self._delivery.send_all()
+        while self._delivery.under_way and not self._has_room:
+            yield from self._wait()
+        if not self._has_room:  # states behind rejected records
+            self._save()
+            yield from self._leaving()
+            # One large state behind one rejected record is no reason to give up.
+            if self._states_stay and len(self._checkpoints) >= MAX_WAITING_STATES:
+                raise self._nothing_accepted()
+
+    def _finish(self) -> Iterator[bytes]:
+        self._delivery.send_all()
+        while self._delivery.under_way:
+            yield from self._wait()
+        self._save()
+        yield from self._leaving()
+
+    def _wind_up(self) -> Iterator[bytes]:
+        """Lets requests under way finish, and what they settled leave."""
+        self._delivery.stop()
+        self._delivery.join()
+        while (report := self._inbox.next(0)) is not None:
+            if isinstance(report, LaneSettled):
+                self._settle(report)
+        try:
+            self._save()
+        except SyncError as error:
+            # What ended the sync is told; this only keeps states back.
+            logger.warning(str(error))
+        yield from self._states_leaving()
+
+    def _wait(self) -> Iterator[bytes]:
+        """Takes the next report that is no input, if one comes in time."""
+        report = self._inbox.next_but_input(self._progress.due_in(self.surroundings.clock()))
+        if report is not None:
+            self._note(report)
+        yield from self._leaving()
+
+    def _next_due(self) -> float:
+        """Seconds until something is to be sent, saved or said."""
+        due = [self._delivery.next_due(), self._progress.due_in(self.surroundings.clock())]
+        if self._files is not None and not self._states_stay:
+            due.append(self._files.next_due())
+        return min(seconds for seconds in due if seconds is not None)
+
+    def _take(self, item: Item) -> None:
+        taken = self._intake.take(item)
+        position = self.ledger.read
+        if isinstance(taken, tuple):
+            if self._files is not None:
+                self._files.keep(position, self.line_of(item))
+            identity, body = taken
+            self._delivery.add(position, identity, body)
+        elif isinstance(taken, StateMessage):
+            size = len(self.line_of(item))
+            self._checkpoints.arrived(taken.raw, position, self._delivery.marks(), size)
+        elif isinstance(taken, Rejected):
+            self._count_rejected(position, taken.reason)
+            # What is no record is no line of a file: it could not be replayed.
+            if self._files is not None and taken is not UNREADABLE:
+                self._files.reject(position, self.line_of(item), taken.reason)
+
+    def _count_rejected(self, position: int, reason: str) -> None:
+        self.ledger.reject(position, reason)
+        self._checkpoints.rejected(position)
+
+    @property
+    def _has_room(self) -> bool:
+        return self._delivery.has_room and not self._crowded
+
+    @property
+    def _crowded(self) -> bool:
+        """Whether what waits behind open batches is too much."""
+        lines = self._files is not None and not self._files.has_room
+        states = len(self._checkpoints) >= MAX_WAITING_STATES
+        return lines or states or self._checkpoints.size >= MAX_WAITING_STATE_BYTES
+
+    def _note(self, report: LaneReport | Failed) -> None:
+        match report:
+            case LaneSettled():
+                first = self._settle(report)
+                if first and not self.ledger.accepted:
+                    raise self._nothing_accepted()
+                if self._throttling.is_over(self.surroundings.clock()):
+                    self._announce()
+            case LaneWaits():
+                self._say_wait(report)
+            case _:
+                raise report.error
+
+    def _say_wait(self, wait: LaneWaits) -> None:
+        words = self._throttling.waits(
+            wait.seconds, wait.of_identities, self.ledger.waiting, self.surroundings.clock()
+        )
+        if words:
+            logger.info(words)
+            self._announce(limited_for=wait.seconds)
+
+    def _announce(self, limited_for: float | None = None) -> None:
+        """Has the platform show the stream as rate limited, or as running again."""
+        now = self.surroundings.now()
+        reset = None if limited_for is None else int((now + limited_for) * 1000)
+        self._announcements.append(running_status(self.connection.stream, int(now * 1000), reset))
+
+    def _settle(self, report: LaneSettled) -> bool:
+        settlement = report.settlement
+        self.ledger.accepted += settlement.records - len(settlement.rejections)
+        self.ledger.merged += settlement.merged
+        refused = {rejection.position: rejection.reason for rejection in settlement.rejections}
+        for position, reason in refused.items():
+            self._count_rejected(position, reason)
+        if self._files is not None:
+            for position in settlement.positions:
+                line = self._files.settled(position)
+                if position in refused:
+                    self._files.reject(position, line, refused[position])
+        return self._delivery.lane_settled(report)
+
+    def _leaving(self) -> list[bytes]:
+        if self._files is not None:
+            self._files.save_if_full()
+            if not self._states_stay:
+                self._files.save_due()
+        self._say_progress()
+        announcements, self._announcements = self._announcements, []
+        return announcements + self._states_leaving()
+
+    def _say_progress(self) -> None:
+        now = self.surroundings.clock()
+        if self.watch is not None or not self._progress.due_in(now):
+            self._count_requests()
+            if self.watch is not None:
+                self.watch(self.ledger)
+            if words := self._progress.line(self.ledger, now):
+                logger.info(words)
+
+    def _states_leaving(self) -> list[bytes]:
+        if self._states_stay:
+            return []
+        unsaved = None if self._files is None else self._files.first_unsaved
+        return self._checkpoints.settled(self._delivery.settled(), unsaved)
+
+    def _save(self) -> None:
+        """Saves all rejected records, unless they will be read again or saving has failed."""
+        if self._files is not None and not self._states_stay and not self._files.failed:
+            self._files.save()
+
+    @property
+    def _states_stay(self) -> bool:
+        """While nothing could be accepted, the fault is most likely in the configuration.
+
+        States stay then, so that a corrected run begins where this one did. Only where files hold
+        all that was rejected, and the service was not asked yet or has not refused all, may they
+        leave.
+        """
+        if not self.ledger.none_accepted:
+            return False
+        in_files = self._files is not None and self._files.rejected == self.ledger.rejected.total()
+        return not in_files or self._delivery.begun
+
+    def _nothing_accepted(self) -> NothingAcceptedError:
+        return nothing_accepted(self.ledger, self.connection, saved=not self._states_stay)
+
+    def _close_ledger(self, seconds: float) -> None:
+        adjustments = self.connection.mapper.adjustments
+        self.ledger.truncated, self.ledger.left_out = adjustments.truncated, adjustments.left_out
+        self._count_requests()
+        if self.ledger.accepted:
+            for warning in self.connection.mapper.warnings():
+                logger.warning(warning)
+        if self.ledger.rejected:
+            logger.warning(f"Rejected records: {self.ledger.reasons()}")
+        if self._files is not None and self._files.files:
+            logger.info(f"Saved {self._files.saved} rejected records in {self._files.files} files")
+        logger.info(self.ledger.line(seconds))
+
+    def _count_requests(self) -> None:
+        self.ledger.requests = self._delivery.requests
+        self.ledger.retries = self._delivery.retries
+        self.ledger.throttled = self._delivery.throttled_seconds
+
+    def _verify(self) -> None:
+        if not self.ledger.balances:
+            raise LedgerError("the counts do not add up: see the ledger in the log")
+        if self.ledger.none_accepted:
+            raise self._nothing_accepted()

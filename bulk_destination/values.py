@@ -1,0 +1,328 @@
+"""What one value of a record becomes. Pure functions, no exception for any JSON value.
+
+Lengths are in code points: whether services count those or UTF-16 units is not published.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import orjson
+
+#: Property names and string values must be shorter than this.
+PROPERTY_LENGTH_LIMIT: Final = 1024
+
+#: Below this a Unix time is in seconds (1e11 s is the year 5138), from it on in milliseconds.
+UNIX_MILLISECONDS_FROM: Final = 1e11
+
+#: A fast JSON parser turns integers beyond 64 bits into doubles, so two ids could become one.
+MAY_BE_INEXACT_FROM: Final = 2.0**63
+
+#: What programs write where they know no person. A service makes all who share an identity one,
+#: and most cannot undo it.
+NOBODY: Final = frozenset(
+    {
+        *("null", "undefined", "none", "nil", "nan", "n/a", "[object object]"),
+        *("user", "guest", "anonymous", "unknown"),
+    }
+)
+_LONGEST_NOBODY: Final = max(map(len, NOBODY))
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+#: The record has no such column; `None` is a column that is there and null.
+MISSING: Final = _Missing()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """This record cannot be sent. `reason` is counted in the ledger and holds no value."""
+
+    reason: str
+
+
+#: The identifying number of this record was read as a double; read it again, exactly.
+INEXACT: Final = Rejected("identifier_not_exact")
+
+
+@dataclass(slots=True)
+class Adjustments:
+    """How often a value was changed or left out to fit the service, over a whole sync."""
+
+    truncated: int = 0
+    left_out: int = 0
+
+
+def person_identifier(value: object, field: str, max_length: int) -> str | Rejected:
+    """What names one person: as `identifier`, and none of the words of `NOBODY`."""
+    # Most are ASCII and longer than those words, the space around them aside.
+    if (
+        type(value) is str
+        and len(value.strip()) > _LONGEST_NOBODY
+        and len(value) <= max_length
+        and value.isascii()
+    ):
+        return value
+    text = identifier(value, field, max_length)
+    if type(text) is str:
+        bare = text.strip()
+        if len(bare) <= _LONGEST_NOBODY and bare.lower() in NOBODY:
+            return Rejected(f"{field}_of_no_single_person")
+    return text
+
+
+def identifier(
+    value: object, field: str, max_length: int, *, repairable: bool = False
+) -> str | Rejected:
+    """Text of 1 to `max_length` characters, not blank; a number is sent as its decimal text.
+
+    `field` begins the reason of a rejection. A lone surrogate is one, unless `repairable`:
+    repairing it could make two people (or accounts) one.
+    """
+    if type(value) is not str:
+        if value is MISSING or value is None:
+            return Rejected(f"{field}_missing")
+        if may_be_inexact(value):
+            return INEXACT
+        number = decimal_text(value)
+        if number is None:
+            return Rejected(f"{field}_not_text")
+        return number if len(number) <= max_length else Rejected(f"{field}_too_long")
+    if not value or value.isspace():
+        return Rejected(f"{field}_blank")
+    if len(value) > max_length:
+        return Rejected(f"{field}_too_long")
+    if not repairable and not value.isascii() and has_lone_surrogate(value):
+        return Rejected(f"{field}_not_valid_unicode")
+    return value
+
+
+def may_be_inexact(value: object) -> bool:
+    """Whether a parsed number may have been an integer of more than 64 bits."""
+    return type(value) is float and MAY_BE_INEXACT_FROM <= abs(value) < math.inf
+
+
+def decimal_text(value: object) -> str | None:
+    """A JSON number as plain decimal digits, or None for anything else.
+
+    `12.0` gives `12`: JSON knows one kind of number, and a source that turns integers into
+    floats must not split a person in two. No exponent is ever used.
+    """
+    if type(value) is int:
+        return _digits(value)
+    if type(value) is float and math.isfinite(value):
+        if value.is_integer():
+            return _digits(int(value))
+        return format(Decimal(repr(value)), "f")
+    return None
+
+
+def _digits(value: int) -> str:
+    # str(int) refuses more than 4,300 digits; nothing that long is an id.
+    return str(value) if value.bit_length() <= 8192 else "9" * 2500
+
+
+# -- timestamps ---------------------------------------------------------------------------------
+
+#: Sent as it stands; more than milliseconds is not what every service takes.
+_is_accepted: Final = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d)", re.ASCII
+).fullmatch
+#: Dates with a day (calendar, ordinal or week form), optionally a time, optionally a zone.
+_ISO_8601: Final = re.compile(
+    r"(?P<date>\d{4}-\d\d-\d\d|\d{8}|\d{4}-?W\d\d-?[1-7]|\d{4}-?\d{3})"
+    r"(?:[Tt ](?P<hour>\d\d)"
+    r"(?::?(?P<minute>\d\d)(?::?(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?)?"
+    r"(?P<zone>[Zz]|[+-]\d\d(?::?\d\d)?)?)?",
+    re.ASCII,
+)
+_UNIX_TEXT: Final = re.compile(r"\d{9,13}(?:\.\d+)?", re.ASCII)
+
+
+def timestamp(value: object) -> str | Rejected:
+    """A moment as text of at most milliseconds, or a rejection; never the current time.
+
+    ISO 8601 with a zone and at most 3 fraction digits stays as it is. Other ISO 8601 (no zone
+    means UTC) and Unix times, in seconds below 1e11 and else in milliseconds, become
+    `YYYY-MM-DDTHH:MM:SS.mmmZ`.
+    """
+    moment: datetime | None = None
+    if type(value) is str:
+        if _is_accepted(value):
+            try:
+                datetime.fromisoformat(value)
+            except ValueError:
+                return Rejected("timestamp_not_readable")
+            return value
+        if iso := _ISO_8601.fullmatch(value):
+            moment = _from_iso(iso)
+        elif _UNIX_TEXT.fullmatch(value):
+            moment = _from_unix(float(value))
+    elif type(value) is int or type(value) is float:
+        moment = _from_unix(value)
+    return Rejected("timestamp_not_readable") if moment is None else utc_milliseconds(moment)
+
+
+def utc_milliseconds(moment: datetime) -> str:
+    """`YYYY-MM-DDTHH:MM:SS.mmmZ`; what is below a millisecond is dropped, not rounded."""
+    utc = moment.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z".rjust(24, "0")
+
+
+def _from_unix(value: int | float) -> datetime | None:
+    try:
+        milliseconds = (
+            int(value) if abs(value) >= UNIX_MILLISECONDS_FROM else int(Decimal(str(value)) * 1000)
+        )
+        seconds, rest = divmod(milliseconds, 1000)
+        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
+    except (ValueError, OverflowError, OSError, ArithmeticError):
+        return None
+
+
+def _from_iso(match: re.Match[str]) -> datetime | None:
+    # Heavy to import, and needed by unusual timestamps only.
+    import pendulum  # noqa: PLC0415
+
+    try:
+        day = pendulum.parse(match["date"], strict=True, exact=True)
+        zone = match["zone"] or "Z"
+        offset = "+00:00" if zone in "Zz" else f"{zone[:3]}:{zone[3:].lstrip(':') or '00'}"
+        fraction = (match["fraction"] or "")[:6].ljust(6, "0")
+        clock = f"{match['hour'] or '00'}:{match['minute'] or '00'}:{match['second'] or '00'}"
+        moment = datetime.fromisoformat(f"{day}T{clock}.{fraction}{offset}")
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+# -- properties ---------------------------------------------------------------------------------
+
+Scalar = str | int | float | bool
+
+
+def add_property(
+    properties: dict[str, Scalar], name: str, value: Any, adjustments: Adjustments
+) -> None:
+    """Adds what shall be stored of `value` under `name`; containers give one property a leaf.
+
+    Null adds nothing, so it never wipes what is there. A leaf's name is its dotted path. Where
+    two paths spell the same name, the shallower one wins.
+    """
+    kind = type(value)
+    if kind is dict or (kind is list and _has_containers(value)):
+        _add_leaves(properties, name, value, adjustments)
+    elif value is not None:
+        _add_leaf(properties, name, value, adjustments)
+
+
+def _add_leaves(
+    properties: dict[str, Scalar], name: str, outermost: Any, adjustments: Adjustments
+) -> None:
+    # A list that grows while it is walked: JSON may be nested deeper than Python calls may be,
+    # and what is shallower comes first.
+    containers = [(name, outermost)]
+    for prefix, container in containers:
+        for key, value in container.items() if type(container) is dict else enumerate(container):
+            name = f"{prefix}.{key}"
+            kind = type(value)
+            if kind is dict or (kind is list and _has_containers(value)):
+                if len(name) < PROPERTY_LENGTH_LIMIT:
+                    containers.append((name, value))
+                else:
+                    adjustments.left_out += 1
+            elif value is not None and name not in properties:
+                _add_leaf(properties, name, value, adjustments)
+
+
+def _add_leaf(
+    properties: dict[str, Scalar], name: str, value: Any, adjustments: Adjustments
+) -> None:
+    if not 0 < len(name) < PROPERTY_LENGTH_LIMIT:
+        # A nameless property is not documented; left out, as the over-long one.
+        adjustments.left_out += 1
+        return
+    kind = type(value)
+    if kind is list:
+        value, left_out = _joined(value)
+        adjustments.left_out += left_out
+    elif kind is float:
+        if not math.isfinite(value):
+            adjustments.left_out += 1
+            return
+    elif kind is not str and kind is not int and kind is not bool:
+        value = str(value)  # no JSON: only a caller in the same process has such
+    if type(value) is str and len(value) >= PROPERTY_LENGTH_LIMIT:
+        value = value[: PROPERTY_LENGTH_LIMIT - 1]
+        adjustments.truncated += 1
+    properties[name] = value
+
+
+def _has_containers(values: list[object]) -> bool:
+    for value in values:  # noqa: SIM110  # any() would make a generator for each array
+        if type(value) is dict or type(value) is list:
+            return True
+    return False
+
+
+def _joined(values: list[object]) -> tuple[str, int]:
+    """An array of scalars as one text, and how many non-finite numbers were left out."""
+    texts: list[str] = []
+    left_out = 0
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            texts.append(value)  # type: ignore[arg-type]
+        elif kind is float and not math.isfinite(value):  # type: ignore[arg-type]
+            left_out += 1
+        elif value is not None:
+            texts.append(json_text(value))
+    return "||".join(texts), left_out
+
+
+def json_text(value: object) -> str:
+    """A scalar as JSON writes it: `true`, `1`, `0.5`."""
+    try:
+        return orjson.dumps(value, default=str).decode()
+    except orjson.JSONEncodeError:
+        return str(value)
+
+
+# -- repairs ------------------------------------------------------------------------------------
+
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+def has_lone_surrogate(text: str) -> bool:
+    """Whether `text` holds half of a UTF-16 pair, which no UTF-8 can carry."""
+    return _LONE_SURROGATE.search(text) is not None
+
+
+def repaired(value: object) -> object:
+    """The same JSON value, fit for UTF-8 and 64-bit JSON: the slow way out when dumping failed.
+
+    Lone surrogates become U+FFFD, integers beyond 64 bits become doubles (as any JavaScript
+    service reads them) and, beyond those, disappear.
+    """
+    if isinstance(value, str):
+        return _LONE_SURROGATE.sub("\ufffd", value)
+    if isinstance(value, Mapping):
+        return {
+            repaired(key): fixed
+            for key, item in value.items()
+            if (fixed := repaired(item)) is not None
+        }
+    if type(value) is int and value.bit_length() > 63:
+        try:
+            return float(value)
+        except OverflowError:
+            return None
+    return value

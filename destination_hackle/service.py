@@ -1,0 +1,92 @@
+"""Hackle, as the engine has to know it.
+
+The wire is that of Hackle's own client, hackle-sdk 3.9.0 on PyPI: up to 500 events a request
+(`hackle.py`, `event_dispatch_size`), with the headers of `internal/http/http_client.py`, and any
+2xx a success.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from bulk_destination import replies
+from bulk_destination.connection import Service
+from bulk_destination.endpoint import Endpoint
+from bulk_destination.errors import Fault
+from bulk_destination.replies import Accepted, Misconfigured, Refused, Reply, TooLarge
+from destination_hackle.config import DEFAULT_BASE_URL, HackleConfig
+from destination_hackle.payloads import UserEvents
+
+PATH: Final = "/api/v2/events"
+#: The SDK sends as many at a time; what the service takes at most is not published.
+MAX_ITEMS: Final = 500
+ENVELOPE: Final = (b'{"exposureEvents":[],"remoteConfigEvents":[],"trackEvents":[', b"]}")
+#: Hackle's documents name 401 for a key that it does not know; 403 is met in the same way.
+_KEY_REFUSED: Final = {401, 403}
+
+
+def headers(sdk_key: str, now: float) -> dict[str, str]:
+    """The headers of a request at the Unix time `now`, in seconds, as the SDK has them.
+
+    Name and version say which client's format this is; whether others are taken is not known.
+    """
+    return {
+        "Content-Type": "application/json",
+        "X-HACKLE-SDK-KEY": sdk_key,
+        "X-HACKLE-SDK-NAME": "python-sdk",
+        "X-HACKLE-SDK-VERSION": "3.9.0",
+        "X-HACKLE-SDK-TIME": str(round(now * 1000)),
+    }
+
+
+def read_reply(status: int, answer: Mapping[str, str], body: bytes, now: datetime) -> Reply:
+    """What an answer means: a refused key is the user's to change, all else is as HTTP has it."""
+    if status in _KEY_REFUSED:
+        return Misconfigured(
+            Fault(
+                "sdk_key",
+                f"Hackle does not take it (status {status}). Copy the SDK key for servers from "
+                "Hackle's dashboard",
+            )
+        )
+    return replies.read_reply(status, answer, body, now)
+
+
+def endpoint(config: HackleConfig) -> Endpoint:
+    """Where events go."""
+    return Endpoint(
+        service="Hackle",
+        addresses=DEFAULT_BASE_URL,
+        url=config.base_url + PATH,
+        envelope=ENVELOPE,
+        max_items=MAX_ITEMS,
+        read_reply=read_reply,
+        headers=partial(headers, config.sdk_key),
+    )
+
+
+def _probe(config: HackleConfig) -> tuple[Endpoint, bytes]:
+    return endpoint(config), b""
+
+
+def _probe_fault(config: HackleConfig, reply: Accepted | Refused | TooLarge) -> str | None:
+    """A request without events stores nothing. What Hackle answers to one is not known.
+
+    So both yes and no are well: it read the request and took the key.
+    """
+    if isinstance(reply, TooLarge):
+        return f"{config.base_url + PATH} did not take a request without events (status 413)"
+    return None
+
+
+HACKLE: Final = Service(
+    name="Hackle",
+    program="destination-hackle",
+    summary="Loads one Airbyte stream into Hackle as user events.",
+    config=HackleConfig,
+    endpoint=endpoint,
+    mapper=UserEvents,
+    probe=_probe,
+    probe_fault=_probe_fault,
+)

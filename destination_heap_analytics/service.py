@@ -1,0 +1,71 @@
+"""Heap, as the engine has to know it."""
+
+from typing import Final
+
+import orjson
+
+from bulk_destination.connection import Service
+from bulk_destination.endpoint import Endpoint
+from bulk_destination.replies import Accepted, Refused, TooLarge, read_reply
+from destination_heap_analytics.apis import Track, api_class, make_api
+from destination_heap_analytics.config import HeapConfig
+
+#: Heap's bulk pages: at most 1000 items a request
+#: (https://developers.heap.io/reference/bulk-track).
+MAX_ITEMS: Final = 1000
+
+ADDRESSES: Final = "https://heapanalytics.com, or https://c.eu.heap-api.com for EU data"
+
+#: An event without `identity` and `user_id`. Heap's track page demands exactly one of them, so
+#: it has to refuse this with 400 and can store nothing.
+_EVENT_WITHOUT_IDENTITY: Final = b'{"event":"Airbyte connection check"}'
+
+
+def envelope(app_id: str, list_name: str) -> tuple[bytes, bytes]:
+    """What stands before and after the items of a bulk request."""
+    head = orjson.dumps({"app_id": app_id, list_name: []})
+    return head[:-2], head[-2:]
+
+
+def _endpoint(config: HeapConfig, path: str, list_name: str) -> Endpoint:
+    return Endpoint(
+        service="Heap",
+        addresses=ADDRESSES,
+        url=config.base_url + path,
+        envelope=envelope(config.app_id, list_name),
+        max_items=MAX_ITEMS,
+        read_reply=read_reply,
+        headers=lambda _: {"Content-Type": "application/json"},
+    )
+
+
+def endpoint(config: HeapConfig) -> Endpoint:
+    """Where the payloads of the configured API go."""
+    api = api_class(config.api)
+    return _endpoint(config, api.path, api.list_name)
+
+
+def _probe(config: HeapConfig) -> tuple[Endpoint, bytes]:
+    return _endpoint(config, Track.path, Track.list_name), _EVENT_WITHOUT_IDENTITY
+
+
+def _probe_fault(config: HeapConfig, reply: Accepted | Refused | TooLarge) -> str | None:
+    """An `app_id` that no environment has cannot be found out: Heap accepts it silently."""
+    if isinstance(reply, Refused):
+        return None
+    return (
+        f"{config.base_url + Track.path} did not refuse an event that has no identity, as Heap "
+        f"does. Set base_url to Heap's address: {ADDRESSES}"
+    )
+
+
+HEAP: Final = Service(
+    name="Heap",
+    program="destination-heap-analytics",
+    summary="Loads one Airbyte stream into Heap: as events, user or account properties.",
+    config=HeapConfig,
+    endpoint=endpoint,
+    mapper=lambda config, stream: make_api(config.api, stream),
+    probe=_probe,
+    probe_fault=_probe_fault,
+)
