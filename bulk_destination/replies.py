@@ -121,7 +121,8 @@ _PRIVATE: Final = re.compile(
     r"\"[^\"]*\"|'[^']*'|`[^`]*`|[^\s\"'`,;:()<>]*@[^\s\"'`,;:()<>]*|(?<![A-Za-z\d])\d+(?![A-Za-z\d])"
 )
 _ESCAPED: Final = re.compile(r"(?:\\u[0-9A-Fa-f]{4})+")
-_BLANKED: Final = "…"
+#: Stands where something was taken out; ASCII, for `_may_hold`.
+_BLANK: Final = "\0"
 
 
 def reason_for(refused: Refused, item: bytes, service: str) -> str:
@@ -135,9 +136,18 @@ def reason_for(refused: Refused, item: bytes, service: str) -> str:
     for name in sorted(parsed.get("properties", ()), key=len, reverse=True):
         words = words.replace(name, shown(name))
     for value in sorted(_values(parsed), key=len, reverse=True):
-        words = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", _BLANKED, words, flags=re.IGNORECASE)
-    words = _PRIVATE.sub(_BLANKED, words).strip()[:_KEPT_WORDS]
+        if _may_hold(words, value):
+            pattern = rf"(?<!\w){re.escape(value)}(?!\w)"
+            words = re.sub(pattern, _BLANK, words, flags=re.IGNORECASE)
+    words = _PRIVATE.sub(_BLANK, words).replace(_BLANK, "…").strip()[:_KEPT_WORDS]
     return f"refused by {service}: {words}" if words not in {"", "{}"} else f"refused by {service}"
+
+
+def _may_hold(words: str, value: str) -> bool:
+    """False where a search would find nothing: compiling one for each value of an item is slow."""
+    if words.isascii() and value.isascii():
+        return value.lower() in words.lower()
+    return True  # Letters that are alike in no simple way, such as the sign of kelvin and a k.
 
 
 def _unescaped(match: re.Match[str]) -> str:
