@@ -24,6 +24,8 @@ class Endpoint:
     #: The most items of a request.
     max_items: int
     read_reply: ReadReply
+    #: Whether the service says that names of properties, and identities once made one, stay so.
+    keeps_for_ever: bool
     #: The headers of one try, at a Unix time in seconds.
     headers: Callable[[float], Mapping[str, str]]
 

@@ -73,6 +73,7 @@ class Plan:
         self.service = connection.endpoint.service
         self._mapper = connection.mapper
         self._endpoint = connection.endpoint
+        self._keeps_for_ever = connection.endpoint.keeps_for_ever
         self._quotas = connection.config.quotas
         # As many as fill side by side in a sync.
         self._open = [
@@ -120,9 +121,10 @@ class Plan:
     def dangers(self) -> Iterator[str]:
         """What to look at before it cannot be taken back, one sentence each."""
         if len(self.properties) > MANY_PROPERTIES:
+            stays = f". Each exists in {self.service} for ever" if self._keeps_for_ever else ""
             yield (
-                f"There are {len(self.properties):,} property names. Each exists in {self.service} "
-                "for ever: choose some by property_columns"
+                f"There are {len(self.properties):,} property names{stays}: choose some by "
+                "property_columns"
             )
         if self._mapper.event is not None and len(self.events) > MANY_EVENTS:
             yield (
@@ -132,9 +134,10 @@ class Plan:
         yield from self._dangerous_names()
         share = self._identities.most() / max(1, self.ledger.accepted)
         if share > UNLIKELY_SHARE and self.ledger.accepted >= ENOUGH_TO_JUDGE:
+            stays = ", for ever" if self._keeps_for_ever else ""
             yield (
                 f"One identity has {share:.0%} of the records. If several people share it, "
-                f"{self.service} makes them one, for ever"
+                f"{self.service} makes them one{stays}"
             )
 
     def as_json(self) -> dict[str, Any]:

@@ -62,6 +62,7 @@ def endpoint(config: HackleConfig) -> Endpoint:
         envelope=ENVELOPE,
         max_items=MAX_ITEMS,
         read_reply=read_reply,
+        keeps_for_ever=False,  # Its documents do not say.
         headers=partial(headers, config.sdk_key),
     )
 

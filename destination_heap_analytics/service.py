@@ -35,6 +35,7 @@ def _endpoint(config: HeapConfig, path: str, list_name: str) -> Endpoint:
         envelope=envelope(config.app_id, list_name),
         max_items=MAX_ITEMS,
         read_reply=read_reply,
+        keeps_for_ever=True,
         headers=lambda _: {"Content-Type": "application/json"},
     )
 
