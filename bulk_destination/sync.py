@@ -90,12 +90,8 @@ class Sync(Generic[Item]):
     _announcements: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        config, stream, mapper = (
-            self.connection.config,
-            self.connection.stream,
-            self.connection.mapper,
-        )
-        self._intake = Intake(self.read, stream.name, mapper, self.ledger)
+        config, stream = self.connection.config, self.connection.stream
+        self._intake = Intake(self.read, stream.name, self.connection.mapper, self.ledger)
         quotas = config.quotas
         if quotas:
             quotas = replace(quotas, seconds=self.surroundings.minute)
@@ -120,7 +116,7 @@ class Sync(Generic[Item]):
                 )
                 for _ in range(config.requests_in_flight)
             ],
-            merges=mapper.merges,
+            merges=self.connection.mapper.merges,
             report=self._inbox.report,
             clock=self.surroundings.clock,
             stopping=stopping,
