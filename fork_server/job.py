@@ -19,9 +19,10 @@ _SIZE: Final = struct.Struct("!I")
 
 @dataclass(frozen=True)
 class Job:
-    """What a fork does: `run` can be pickled; `argv` becomes `sys.argv`, `folder` is where it starts.
+    """What a fork does: `run` is what is called, `argv` becomes `sys.argv`, in `folder` it starts.
 
-    As JSON, so that a program need not import pickle to ask for it.
+    `run` is what `pickled` makes of a function that pickle finds by its name. A job is sent as
+    JSON, so that a program need not import pickle to ask for it.
     """
 
     run: str
@@ -51,5 +52,6 @@ def receive(caller: socket.socket) -> tuple[Job, list[int]]:
     size, streams, _, _ = socket.recv_fds(caller, _SIZE.size, 3)
     if len(size) != _SIZE.size:
         raise EOFError
-    raw = caller.recv(*_SIZE.unpack(size), socket.MSG_WAITALL)
+    (length,) = _SIZE.unpack(size)
+    raw = caller.recv(length, socket.MSG_WAITALL)
     return Job(**json.loads(raw)), streams

@@ -15,6 +15,8 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import IO, Final
@@ -139,6 +141,30 @@ class ForkServer:
             None if read_stderr is None else os.fdopen(read_stderr, "rb"),
         )
 
+    def run(
+        self,
+        run: Callable[[], object],
+        argv: Sequence[str],
+        *,
+        input: bytes = b"",
+        cwd: str | Path | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """A fork to its end, fed with `input`; after `timeout` it is killed: a TimeoutExpired."""
+        fork = self.popen(run, argv, cwd=cwd, env=env)
+        assert fork.stderr is not None
+        with ThreadPoolExecutor(3) as pool:
+            said = [pool.submit(_read_all, stream) for stream in (fork.stdout, fork.stderr)]
+            pool.submit(_write_all, fork.stdin, input)
+            try:
+                code = fork.wait(timeout)
+            except subprocess.TimeoutExpired:
+                fork.kill()
+                raise
+        stdout, stderr = (each.result() for each in said)
+        return subprocess.CompletedProcess(argv, code, stdout, stderr)
+
     def program(self, path: Path, run: Callable[[], object]) -> None:
         """Makes `path` a program that has itself forked and calls `run`; for callers that need one.
 
@@ -177,6 +203,16 @@ class ForkServer:
             )
         atexit.register(_end, process, folder)
         return address
+
+
+def _read_all(stream: IO[bytes]) -> bytes:
+    with stream:
+        return stream.read()
+
+
+def _write_all(stream: IO[bytes], content: bytes) -> None:
+    with suppress(BrokenPipeError), stream:
+        stream.write(content)
 
 
 def _end(server: subprocess.Popen[bytes], folder: str) -> None:
