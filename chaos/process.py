@@ -1,23 +1,21 @@
 """The connector's `write` as a process: it is fed, its states are seen as they come, it ends.
 
 A start costs seconds, nearly all for the imports of Airbyte's CDK. So there are two ways: `main.py`
-as Airbyte starts it, and a fork of a process that has imported the same and does nothing else.
-A fork runs the same command line on file descriptors of its own, with shorter waits.
+as Airbyte starts it, and a fork of a process that has imported the same and does nothing else
+(`fork_server`). A fork runs the same command line, with shorter waits.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import runpy
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +24,7 @@ from bulk_destination.pacing import RetryPolicy
 from bulk_destination.sync import Surroundings
 from chaos.source import Json
 from destination_heap_analytics import DestinationHeapAnalytics
+from fork_server import Forked, ForkServer, inherited
 
 ROOT: Final = Path(__file__).parents[1]
 #: Seconds. A connector that hangs fails by it.
@@ -34,10 +33,10 @@ PATIENCE: Final = 600.0
 #: shorter than its hangs.
 SHORT_READ_TIMEOUT: Final = 1.5
 
-_FORKS: Final = get_context("forkserver")
-_FORKS.set_forkserver_preload(["chaos.process"])
-#: A start collects what has ended, and an exit code can be collected only once.
-_COLLECTING: Final = threading.Lock()
+#: Forks with the connector imported.
+FORKS: Final = ForkServer("chaos.process")
+#: What a fork does to be `main.py` as it is.
+MAIN_PY: Final = partial(runpy.run_path, str(ROOT / "main.py"), run_name="__main__")
 
 
 @dataclass(frozen=True)
@@ -76,15 +75,7 @@ class Connector:
             args += [f"--{name}", str(path)]
         self._stderr = folder / "stderr"
         self._hangs = False
-        read_stdin, self._stdin = _FORKS.Pipe(duplex=False)
-        self._stdout, write_stdout = _FORKS.Pipe(duplex=False)
-        self._process: _MainPy | _Fork
-        if patient:
-            self._process = _MainPy(args, read_stdin, write_stdout, self._stderr)
-        else:
-            self._process = _Fork(args, read_stdin, write_stdout, self._stderr, hangs)
-        read_stdin.close()
-        write_stdout.close()
+        self._process = (_main_py if patient else _fork(hangs))(args, self._stderr)
 
     def kill(self) -> None:
         """kill -9, this process and no other; callable from any thread."""
@@ -97,8 +88,9 @@ class Connector:
         feeder.start()
         watchdog.start()
         lines: list[bytes] = []
+        assert self._process.stdout is not None
         try:
-            with open(self._stdout.fileno(), "rb", closefd=False) as stdout:
+            with self._process.stdout as stdout:
                 for line in stdout:
                     lines.append(line)
                     if b'"STATE"' in line and line.endswith(b"\n"):
@@ -109,7 +101,6 @@ class Connector:
         finally:
             code = self._process.wait()
             watchdog.cancel()
-            self._stdout.close()
             feeder.join()
         if self._hangs:
             raise HangsError(f"no end within {PATIENCE:g} s")
@@ -120,74 +111,41 @@ class Connector:
         self.kill()
 
     def _feed(self, chunks: Iterable[bytes]) -> None:
-        with suppress(BrokenPipeError), open(self._stdin.fileno(), "wb", 0, closefd=False) as stdin:
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError), self._process.stdin as stdin:
             for chunk in chunks:
-                rest = memoryview(chunk)
-                while rest:
-                    rest = rest[stdin.write(rest) :]
-        self._stdin.close()
+                stdin.write(chunk)
+                stdin.flush()
 
 
-class _MainPy:
+def _main_py(args: list[str], stderr: Path) -> subprocess.Popen[bytes]:
     """`main.py` as Airbyte starts it."""
+    with stderr.open("wb") as errors:
+        return subprocess.Popen(
+            [sys.executable, str(ROOT / "main.py"), *args],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=inherited(),
+        )
 
-    def __init__(
-        self, args: list[str], stdin: Connection, stdout: Connection, stderr: Path
-    ) -> None:
-        # A shell may hide a missing flush, or send loopback through a proxy.
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
-            and not name.lower().endswith("_proxy")
-        }
+
+def _fork(hangs: bool) -> Callable[[list[str], Path], Forked]:
+    """The same command in a fork of a process that has imported it."""
+    surroundings = Surroundings(
+        retry_policy=RetryPolicy(first=0.01, longest=0.1),
+        read_timeout=SHORT_READ_TIMEOUT if hangs else READ_TIMEOUT,
+    )
+
+    def start(args: list[str], stderr: Path) -> Forked:
         with stderr.open("wb") as errors:
-            self._popen = subprocess.Popen(
-                [sys.executable, str(ROOT / "main.py"), *args],
-                stdin=stdin.fileno(),
-                stdout=stdout.fileno(),
-                stderr=errors,
-                env=environment,
+            return FORKS.popen(
+                partial(run_in, surroundings), ["main.py", *args], env=inherited(), stderr=errors
             )
 
-    def kill(self) -> None:
-        self._popen.kill()
-
-    def wait(self) -> int:
-        return self._popen.wait()
+    return start
 
 
-class _Fork:
-    """The same command in a fork of a process that has imported it."""
-
-    def __init__(
-        self, args: list[str], stdin: Connection, stdout: Connection, stderr: Path, hangs: bool
-    ) -> None:
-        surroundings = Surroundings(
-            retry_policy=RetryPolicy(first=0.01, longest=0.1),
-            read_timeout=SHORT_READ_TIMEOUT if hangs else READ_TIMEOUT,
-        )
-        self._fork = _FORKS.Process(target=_write, args=(args, stdin, stdout, stderr, surroundings))
-        with _COLLECTING:
-            self._fork.start()
-
-    def kill(self) -> None:
-        self._fork.kill()
-
-    def wait(self) -> int:
-        wait([self._fork.sentinel])
-        with _COLLECTING:
-            self._fork.join()
-        assert self._fork.exitcode is not None
-        return self._fork.exitcode
-
-
-def _write(
-    args: list[str], stdin: Connection, stdout: Connection, stderr: Path, surroundings: Surroundings
-) -> None:
-    """What a fork does: it takes its own descriptors, and is the connector from then on."""
-    with stderr.open("wb") as errors:
-        for number, end in enumerate((stdin.fileno(), stdout.fileno(), errors.fileno())):
-            os.dup2(end, number)
-    sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w")
-    DestinationHeapAnalytics(surroundings).run(args)
+def run_in(surroundings: Surroundings) -> None:
+    """What a fork does: `main.py` in other surroundings."""
+    DestinationHeapAnalytics(surroundings).run(sys.argv[1:])

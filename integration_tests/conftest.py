@@ -1,8 +1,17 @@
 """The connector as its users meet it: a command, a pipe, and what comes back on stdout.
 
-`connector.write(...)` starts a process; `connector.write_here(...)` runs the same command in this
-process, with its own stdin and stdout, where a process would only cost time. Whatever a test is
-about, the output of each run is searched for the values that were fed in.
+`connector.write(...)` starts a process: `main.py`, by a fork of a process that has imported it
+(`fork_server`), which saves the seconds that its imports take. The fixture `main_py` has the same
+methods and starts `main.py` itself, as Airbyte does: for tests of what a fork cannot show.
+`connector.write_here(...)` runs the command in the test's own process, with its own stdin and
+stdout, where even a fork would only cost time. Whatever a test is about, the output of each run
+is searched for the values that were fed in.
+
+What a fork cannot show, and who does: that a command starts and how it is told what to do
+(test_main_py.py), variables that are read while it imports (the tests at DEBUG), a terminal, the
+encoding of stdout (test_preview.py), stdout that nobody reads and a flush that is missing
+(test_interrupted.py), memory with nothing imported before (the tests of memory), one `kill -9`
+and one signal of each kind.
 """
 
 from __future__ import annotations
@@ -10,7 +19,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import os
 import re
 import signal
 import subprocess
@@ -20,7 +28,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -30,7 +38,9 @@ import pytest
 from bulk_destination.pacing import RetryPolicy
 from bulk_destination.sync import Surroundings
 from chaos.leaks import leaks
+from chaos.process import FORKS, MAIN_PY, run_in
 from destination_heap_analytics import DestinationHeapAnalytics
+from fork_server import Forked, inherited
 
 ROOT = Path(__file__).parents[1]
 APP_ID = "3000610572"
@@ -39,9 +49,6 @@ STREAM = "people"
 PATIENCE = 60.0
 #: Bytes of a process's input whose values are searched for in its output.
 _REMEMBERED = 16_000_000
-
-#: A shell that sets the first hides a missing flush; the second makes every start slow.
-_HIDING = {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
 
 #: Retries that cost a test no time.
 IN_A_HURRY = Surroundings(retry_policy=RetryPolicy(first=0.01, longest=0.05))
@@ -221,7 +228,7 @@ def stats(state: Json) -> tuple[float, float]:
 class Process:
     """A running `write`, its stdin in our hands and its stdout read as it comes."""
 
-    popen: subprocess.Popen[bytes]
+    popen: subprocess.Popen[bytes] | Forked
     args: Sequence[str]
     on_state: Callable[[Json], None] = lambda _: None
     lines: list[bytes] = field(default_factory=list)
@@ -339,9 +346,10 @@ class Process:
 
 @dataclass
 class Connector:
-    """Runs the connector's commands, each with files of its own."""
+    """Runs the connector's commands, each with files of its own; in forks, if it may."""
 
     folder: Path
+    forks: bool = True
     _files: int = 0
 
     record = staticmethod(record)
@@ -360,21 +368,26 @@ class Connector:
         return str(path)
 
     def start(
-        self, *args: str, on_state: Callable[[Json], None] = lambda _: None, log_level: str = "INFO"
+        self,
+        *args: str,
+        on_state: Callable[[Json], None] = lambda _: None,
+        log_level: str = "INFO",
+        surroundings: Surroundings | None = None,
     ) -> Process:
-        """Starts any command."""
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in _HIDING and not name.lower().endswith("_proxy")
-        }
+        """Starts any command; in other surroundings, it has to be a fork."""
+        environment = inherited() | {"LOG_LEVEL": log_level}
+        if self.forks:
+            run = MAIN_PY if surroundings is None else partial(run_in, surroundings)
+            forked = FORKS.popen(run, ["main.py", *args], cwd=self.folder, env=environment)
+            return Process(forked, args, on_state)
+        assert surroundings is None
         popen = subprocess.Popen(
             [sys.executable, str(ROOT / "main.py"), *args],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=self.folder,
-            env={**inherited, "LOG_LEVEL": log_level},
+            env=environment,
         )
         return Process(popen, args, on_state)
 
@@ -383,9 +396,11 @@ class Connector:
         config: object,
         catalog: object = None,
         on_state: Callable[[Json], None] = lambda _: None,
+        surroundings: Surroundings | None = None,
     ) -> Process:
         """Starts `write` with its stdin open."""
-        return self.start(*self._write(config, catalog), on_state=on_state)
+        command = self._write(config, catalog)
+        return self.start(*command, on_state=on_state, surroundings=surroundings)
 
     def write(
         self,
@@ -393,9 +408,11 @@ class Connector:
         lines: Iterable[bytes],
         catalog: object = None,
         log_level: str = "INFO",
+        surroundings: Surroundings | None = None,
     ) -> Outcome:
         """Runs `write` in a process on `lines`, to its end."""
-        process = self.start(*self._write(config, catalog), log_level=log_level)
+        command = self._write(config, catalog)
+        process = self.start(*command, log_level=log_level, surroundings=surroundings)
         process.send_all(lines)
         return process.finish()
 
@@ -447,8 +464,14 @@ def _redirected(stdin: bytes, stdout: io.BytesIO) -> Iterator[None]:
 
 @pytest.fixture
 def connector(tmp_path: Path) -> Connector:
-    """The connector's command line."""
+    """The connector's command line, each process a fork."""
     return Connector(tmp_path)
+
+
+@pytest.fixture
+def main_py(tmp_path: Path) -> Connector:
+    """The same, each process `main.py` from its first import on, as Airbyte starts it."""
+    return Connector(tmp_path, forks=False)
 
 
 # -- something that is not Heap -----------------------------------------------------------------

@@ -60,12 +60,12 @@ def test_kill_and_start_again(connector: Connector) -> None:
         assert sorted(event["properties"]["n"] for event in heap.events()) == list(range(total))
 
 
-def test_asked_to_stop(connector: Connector) -> None:
+def test_asked_to_stop(main_py: Connector) -> None:
     """SIGTERM: requests under way finish, their states leave, and the exit code is not 0."""
     with running(SandboxOptions(quotas=False, latency_ms=700)) as heap:
-        config = connector.config(heap.url, requests_in_flight=1)
-        process = connector.start_write(config)
-        process.send(numbered(connector, 0, 4_000, 500))
+        config = main_py.config(heap.url, requests_in_flight=1)
+        process = main_py.start_write(config)
+        process.send(numbered(main_py, 0, 4_000, 500))
         # The first 1,000 are acknowledged and the second 1,000 under way; stdin stays open.
         process.wait_for(b'"STATE"', 2)
         time.sleep(0.2)
@@ -83,7 +83,7 @@ def test_asked_to_stop(connector: Connector) -> None:
     assert outcome.ledger["accepted"] == 2_000
 
 
-def test_asked_to_stop_while_heap_is_away(connector: Connector, serve: Serve) -> None:
+def test_asked_to_stop_while_heap_is_away(main_py: Connector, serve: Serve) -> None:
     """SIGINT does not wait for a Retry-After of a minute; a second signal does no harm."""
     asked: list[int] = []
 
@@ -91,8 +91,8 @@ def test_asked_to_stop_while_heap_is_away(connector: Connector, serve: Serve) ->
         asked.append(number)
         return 429, {"Retry-After": "60"}, b""
 
-    process = connector.start_write(connector.config(serve(script), requests_in_flight=1))
-    process.send(connector.state(1), numbered(connector, 0, 3_000, 500))
+    process = main_py.start_write(main_py.config(serve(script), requests_in_flight=1))
+    process.send(main_py.state(1), numbered(main_py, 0, 3_000, 500))
     process.wait_for(b'"STATE"')
     patience = time.monotonic() + 20
     while not asked and time.monotonic() < patience:
@@ -105,12 +105,12 @@ def test_asked_to_stop_while_heap_is_away(connector: Connector, serve: Serve) ->
     assert [state["id"] for state in outcome.states] == [1]
 
 
-def test_nobody_reads_stdout(connector: Connector) -> None:
+def test_nobody_reads_stdout(main_py: Connector) -> None:
     """The reader is gone: the process ends by itself, not with 0, and does not hang."""
     with running(SandboxOptions(quotas=False)) as heap:
-        process = connector.start_write(connector.config(heap.url))
+        process = main_py.start_write(main_py.config(heap.url))
         process.hang_up_on = b'"STATE"'
-        process.send_all([numbered(connector, 0, 3_000, 10)] * 2)
+        process.send_all([numbered(main_py, 0, 3_000, 10)] * 2)
         outcome = process.finish(timeout=30)
     assert outcome.code > 0
 

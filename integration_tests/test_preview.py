@@ -1,4 +1,8 @@
-"""`preview`: the plan for people, `--json` for machines."""
+"""`preview`: the plan for people, `--json` for machines.
+
+On a terminal, and where an encoding is set, `main.py` itself is started: Python looks at both as it
+begins.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,14 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from bulk_destination.sync import Surroundings
+from chaos.process import FORKS, MAIN_PY
 from heap_sandbox import SandboxOptions, running
 
 if TYPE_CHECKING:
@@ -21,18 +28,24 @@ ROOT = Path(__file__).parents[1]
 NOWHERE = "http://127.0.0.1:9"
 
 
+def arguments(connector: Connector, config: object = None) -> list[str]:
+    """The command line."""
+    files = connector.file(config or connector.config(NOWHERE)), connector.file(connector.catalog())
+    return ["main.py", "preview", "--config", files[0], "--catalog", files[1]]
+
+
 def preview(
     connector: Connector, records: list[bytes], *args: str, config: object = None
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the command with its output in pipes."""
-    command = [
-        *(sys.executable, str(ROOT / "main.py"), "preview"),
-        *("--config", connector.file(config or connector.config(NOWHERE))),
-        *("--catalog", connector.file(connector.catalog()), *args),
-    ]
-    return subprocess.run(
-        command, input=b"".join(records).decode(), capture_output=True, text=True, check=False
-    )
+    """Runs the command in a fork, with its output in pipes."""
+    command = [*arguments(connector, config), *args]
+    return as_text(FORKS.run(MAIN_PY, command, input=b"".join(records), timeout=60))
+
+
+def as_text(done: subprocess.CompletedProcess[bytes]) -> subprocess.CompletedProcess[str]:
+    """The same with the output decoded."""
+    said = done.stdout.decode(), done.stderr.decode()
+    return subprocess.CompletedProcess(done.args, done.returncode, *said)
 
 
 def test_tables(connector: Connector) -> None:
@@ -106,14 +119,10 @@ def test_faults_are_listed(connector: Connector) -> None:
     assert shown.stdout == ""
     for field in ("app_id", "api.event_column", "api.identity_column"):
         assert field in shown.stderr
-    missing = subprocess.run(
-        [sys.executable, str(ROOT / "main.py"), "preview", "--config", "no", "--catalog", "none"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "cannot read no:" in missing.stderr
-    assert "cannot read none:" in missing.stderr
+    files = ["--config", "no", "--catalog", "none"]
+    missing = FORKS.run(MAIN_PY, ["main.py", "preview", *files], timeout=60).stderr.decode()
+    assert "cannot read no:" in missing
+    assert "cannot read none:" in missing
 
 
 def on_a_terminal(command: list[str], stdin: bytes, folder: Path) -> tuple[int, str]:
@@ -127,6 +136,7 @@ def on_a_terminal(command: list[str], stdin: bytes, folder: Path) -> tuple[int, 
             stdin=source,
             stdout=theirs,
             stderr=theirs,
+            cwd=ROOT,
             env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"},
         )
     os.close(theirs)
@@ -143,11 +153,7 @@ def on_a_terminal(command: list[str], stdin: bytes, folder: Path) -> tuple[int, 
 
 def test_colours_on_a_terminal(connector: Connector, tmp_path: Path) -> None:
     """There, rejected records are red."""
-    command = [
-        *(sys.executable, str(ROOT / "main.py"), "preview"),
-        *("--config", connector.file(connector.config(NOWHERE))),
-        *("--catalog", connector.file(connector.catalog())),
-    ]
+    command = [sys.executable, *arguments(connector)]
     code, shown = on_a_terminal(command, connector.record({"name": "x", "who": "null"}), tmp_path)
     assert code == 3
     assert "\x1b[31m" in shown
@@ -171,10 +177,11 @@ def test_progress_bar(connector: Connector, tmp_path: Path, progress: bool) -> N
 
 def test_progress_lines(connector: Connector) -> None:
     """A sync of more than ten seconds says how far it is."""
-    with running(SandboxOptions(quotas=False, latency_ms=4_000)) as heap:
+    hurried = Surroundings(clock=lambda: time.monotonic() * 10)
+    with running(SandboxOptions(quotas=False, latency_ms=400)) as heap:
         config = connector.config(heap.url, requests_in_flight=1)
         records = [connector.record(connector.event(n)) for n in range(4_000)]
-        outcome = connector.write(config, records).succeeded()
+        outcome = connector.write_here(config, records, surroundings=hurried).succeeded()
     assert "So far: 4,000 records read" in outcome.logs
 
 
@@ -184,8 +191,10 @@ def test_characters_that_no_terminal_takes(
 ) -> None:
     """Half an emoji, or an umlaut where stdout is ASCII, is escaped and ends nothing."""
     monkeypatch.setenv("PYTHONIOENCODING", encoding)
-    shown = preview(
-        connector, [connector.record(connector.event(1) | {"x": "\ud83d", "y": "\xe9"})]
+    record = connector.record(connector.event(1) | {"x": "\ud83d", "y": "\xe9"})
+    command = [sys.executable, *arguments(connector)]
+    shown = as_text(
+        subprocess.run(command, input=record, capture_output=True, cwd=ROOT, check=False)
     )
     assert shown.stderr == ""
     assert shown.returncode == 0

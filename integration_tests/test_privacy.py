@@ -67,12 +67,12 @@ def test_refused_and_rejected(connector: Connector, api: str) -> None:
     assert_silent(outcome)
 
 
-def test_a_process_with_debug_logs(connector: Connector) -> None:
+def test_a_process_with_debug_logs(main_py: Connector) -> None:
     """LOG_LEVEL=DEBUG shows no more values, nor do the HTTP library's loggers."""
     options = SandboxOptions(quote_values=True, poison=("venom", "toxin"), fail_rate=0.3, seed=1)
     with running(options) as heap:
-        config = connector.config(heap.url)
-        outcome = connector.write(config, everything(connector), log_level="DEBUG").succeeded()
+        config = main_py.config(heap.url)
+        outcome = main_py.write(config, everything(main_py), log_level="DEBUG").succeeded()
     assert_silent(outcome)
 
 

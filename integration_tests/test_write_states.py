@@ -90,7 +90,7 @@ def test_a_state_behind_every_record(connector: Connector) -> None:
     assert {connector.stats(state) for state in outcome.states} == {(1.0, 0.0)}
 
 
-def test_no_state_before_its_records(connector: Connector) -> None:
+def test_no_state_before_its_records(main_py: Connector) -> None:
     """At the moment a state is seen on stdout, Heap holds every record before it."""
     numbers = 4_000
     looked: list[int] = []
@@ -104,12 +104,12 @@ def test_no_state_before_its_records(connector: Connector) -> None:
             assert set(range(state["id"])) <= here
             looked.append(state["id"])
 
-        process = connector.start_write(connector.config(heap.url), on_state=look)
+        process = main_py.start_write(main_py.config(heap.url), on_state=look)
         lines: list[bytes] = []
         for number in range(1, numbers + 1):
-            lines.append(connector.record(connector.event(number - 1)))
+            lines.append(main_py.record(main_py.event(number - 1)))
             if number % 200 == 0:
-                lines.append(connector.state(number))
+                lines.append(main_py.state(number))
         process.send_all([b"".join(lines)])
         process.finish().succeeded()
     assert looked == list(range(200, numbers + 1, 200))

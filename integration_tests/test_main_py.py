@@ -1,0 +1,71 @@
+"""`main.py` and the console script, as Airbyte starts them: what a fork of them cannot show.
+
+Nearly all other processes of these tests are forks (see conftest.py). Here is what begins before a
+fork does, and a proof that a fork says the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from heap_sandbox import running
+
+if TYPE_CHECKING:
+    from conftest import Connector
+
+ROOT = Path(__file__).parents[1]
+CONSOLE_SCRIPT = Path(sys.executable).with_name("destination-heap-analytics")
+
+
+@pytest.mark.parametrize("args", [[], ["--help"], ["spec"], ["check", "--config", "no"]], ids=str)
+def test_a_fork_says_the_same(main_py: Connector, connector: Connector, args: list[str]) -> None:
+    """To the letter, on both streams, with the same exit code."""
+    processes = [starter.start(*args) for starter in (main_py, connector)]
+    for process in processes:
+        process.end_input()
+    real, fork = (process.finish() for process in processes)
+    assert (real.code, real.stdout, real.stderr) == (fork.code, fork.stdout, fork.stderr)
+    assert real.code == (0 if args else 2)
+
+
+def test_the_console_script(connector: Connector, tmp_path: Path) -> None:
+    """What pip installs: from any folder, with an empty environment, on a pipe."""
+    lines = [connector.record(connector.event(1)), connector.state(1)]
+    with running() as heap:
+        config = connector.file(connector.config(heap.url))
+        catalog = connector.file(connector.catalog())
+        done = subprocess.run(
+            [CONSOLE_SCRIPT, "write", "--config", config, "--catalog", catalog],
+            input=b"".join(lines),
+            cwd=tmp_path,
+            env={},
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert len(heap.events()) == 1
+    assert sum(json.loads(line)["type"] == "STATE" for line in done.stdout.splitlines()) == 1
+
+
+def test_what_is_not_needed_is_not_imported() -> None:
+    """Tables, S3 and the sandbox would make each start slower; the service is not asked."""
+    script = "import sys, destination_heap_analytics.run;print(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        check=True,
+    )
+    imported = set(done.stdout.decode().split())
+    assert {"destination_heap_analytics", "airbyte_cdk"} <= imported
+    assert not imported & {"rich", "bulk_destination.preview", "bulk_destination.s3_storage"}
+    assert not imported & {"botocore.session", "starlette", "uvicorn", "heap_sandbox"}
+    assert done.stderr == b""
