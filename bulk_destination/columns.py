@@ -20,21 +20,13 @@ from functools import cache
 from operator import methodcaller
 from typing import Any, Final
 
-from bulk_destination.values import (
-    MISSING,
-    PROPERTY_LENGTH_LIMIT,
-    Adjustments,
-    Scalar,
-    add_property,
-)
+from bulk_destination.values import MISSING
 
 Record = Mapping[str, Any]
 Schema = Mapping[str, Any]
 #: Returns the value of one column in a record, or MISSING.
 Lookup = Callable[[Record], Any]
 
-#: Names of properties that are remembered to fit.
-_MOST_NAMES: Final = 10_000
 _CONTAINERS: Final = {"object", "array"}
 
 
@@ -230,69 +222,3 @@ def record_paths(record: Record, prefix: str = "") -> Iterator[str]:
 def did_you_mean(names: Sequence[str]) -> str:
     """`; did you mean `a` or `b`?`, or nothing."""
     return f"; did you mean {' or '.join(f'`{name}`' for name in names)}?" if names else ""
-
-
-# -- picking properties -------------------------------------------------------------------------
-
-
-class PropertyMapper:
-    """Picks the selected properties of each record; remembers which columns never came."""
-
-    def __init__(self, selection: PropertySelection, schema: Schema | None) -> None:
-        self._everything = selection.everything
-        self._columns = [
-            (column.name, compile_lookup(column.path, schema)) for column in selection.columns
-        ]
-        #: Column by its name as a property.
-        self._never_seen = {column.name: column.path for column in selection.columns}
-        self._last_record: Record = {}
-        self._fitting_names: set[str] = set()
-
-    def properties(self, record: Record, adjustments: Adjustments) -> dict[str, Scalar]:
-        """`{name: value}` as it is sent; a column missing in this record is left out."""
-        properties = self._all_properties(record, adjustments) if self._everything else {}
-        if self._never_seen:
-            self._look_for_unseen(record)
-        for name, look_up in self._columns:
-            value = look_up(record)
-            kind = type(value)
-            # Most are dealt with right here: a call for each is a good part of all work.
-            if (
-                (kind is str and len(value) < PROPERTY_LENGTH_LIMIT) or kind is int or kind is bool
-            ) and 0 < len(name) < PROPERTY_LENGTH_LIMIT:
-                properties[name] = value
-            elif value is not MISSING:
-                add_property(properties, name, value, adjustments)
-        return properties
-
-    def _look_for_unseen(self, record: Record) -> None:
-        self._last_record = record
-        for name, look_up in self._columns:
-            if look_up(record) is not MISSING:
-                self._never_seen.pop(name, None)
-
-    def _all_properties(self, record: Record, adjustments: Adjustments) -> dict[str, Scalar]:
-        """All leaves of a record, as `add_property` gives them one by one."""
-        # Most stay as they are: all are copied, and only the others taken up again.
-        properties = dict(record)
-        others = [
-            name
-            for name, value in record.items()
-            if (type(value) is not str or len(value) >= PROPERTY_LENGTH_LIMIT)
-            and type(value) is not int
-            and type(value) is not bool
-        ]
-        if names := record.keys() - self._fitting_names:
-            others = list(record)
-            if len(self._fitting_names) < _MOST_NAMES:
-                self._fitting_names |= {n for n in names if 0 < len(n) < PROPERTY_LENGTH_LIMIT}
-        for name in others:
-            del properties[name]
-        for name in others:
-            add_property(properties, name, record[name], adjustments)
-        return properties
-
-    def never_seen(self) -> list[tuple[str, list[str]]]:
-        """Columns that no record so far had, each with the nearest names of the last record."""
-        names = list(record_paths(self._last_record))
-        return [(path, nearest(path, names)) for path in self._never_seen.values()]

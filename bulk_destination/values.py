@@ -9,12 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
-
-import orjson
-
-#: Property names and string values must be shorter than this.
-PROPERTY_LENGTH_LIMIT: Final = 1024
+from typing import Final
 
 #: Below this a Unix time is in seconds (1e11 s is the year 5138), from it on in milliseconds.
 UNIX_MILLISECONDS_FROM: Final = 1e11
@@ -202,98 +197,6 @@ def _from_iso(match: re.Match[str]) -> datetime | None:
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-# -- properties ---------------------------------------------------------------------------------
-
-Scalar = str | int | float | bool
-
-
-def add_property(
-    properties: dict[str, Scalar], name: str, value: Any, adjustments: Adjustments
-) -> None:
-    """Adds what shall be stored of `value` under `name`; containers give one property a leaf.
-
-    Null adds nothing, so it never wipes what is there. A leaf's name is its dotted path. Where
-    two paths spell the same name, the shallower one wins.
-    """
-    kind = type(value)
-    if kind is dict or (kind is list and _has_containers(value)):
-        _add_leaves(properties, name, value, adjustments)
-    elif value is not None:
-        _add_leaf(properties, name, value, adjustments)
-
-
-def _add_leaves(
-    properties: dict[str, Scalar], name: str, outermost: Any, adjustments: Adjustments
-) -> None:
-    # A list that grows while it is walked: JSON may be nested deeper than Python calls may be,
-    # and what is shallower comes first.
-    containers = [(name, outermost)]
-    for prefix, container in containers:
-        for key, value in container.items() if type(container) is dict else enumerate(container):
-            name = f"{prefix}.{key}"
-            kind = type(value)
-            if kind is dict or (kind is list and _has_containers(value)):
-                if len(name) < PROPERTY_LENGTH_LIMIT:
-                    containers.append((name, value))
-                else:
-                    adjustments.left_out += 1
-            elif value is not None and name not in properties:
-                _add_leaf(properties, name, value, adjustments)
-
-
-def _add_leaf(
-    properties: dict[str, Scalar], name: str, value: Any, adjustments: Adjustments
-) -> None:
-    if not 0 < len(name) < PROPERTY_LENGTH_LIMIT:
-        # A nameless property is not documented; left out, as the over-long one.
-        adjustments.left_out += 1
-        return
-    kind = type(value)
-    if kind is list:
-        value, left_out = _joined(value)
-        adjustments.left_out += left_out
-    elif kind is float:
-        if not math.isfinite(value):
-            adjustments.left_out += 1
-            return
-    elif kind is not str and kind is not int and kind is not bool:
-        value = str(value)  # no JSON: only a caller in the same process has such
-    if type(value) is str and len(value) >= PROPERTY_LENGTH_LIMIT:
-        value = value[: PROPERTY_LENGTH_LIMIT - 1]
-        adjustments.truncated += 1
-    properties[name] = value
-
-
-def _has_containers(values: list[object]) -> bool:
-    for value in values:  # noqa: SIM110  # any() would make a generator for each array
-        if type(value) is dict or type(value) is list:
-            return True
-    return False
-
-
-def _joined(values: list[object]) -> tuple[str, int]:
-    """An array of scalars as one text, and how many non-finite numbers were left out."""
-    texts: list[str] = []
-    left_out = 0
-    for value in values:
-        kind = type(value)
-        if kind is str:
-            texts.append(value)  # type: ignore[arg-type]
-        elif kind is float and not math.isfinite(value):  # type: ignore[arg-type]
-            left_out += 1
-        elif value is not None:
-            texts.append(json_text(value))
-    return "||".join(texts), left_out
-
-
-def json_text(value: object) -> str:
-    """A scalar as JSON writes it: `true`, `1`, `0.5`."""
-    try:
-        return orjson.dumps(value, default=str).decode()
-    except orjson.JSONEncodeError:
-        return str(value)
 
 
 # -- repairs ------------------------------------------------------------------------------------

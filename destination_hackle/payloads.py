@@ -14,10 +14,10 @@ import orjson
 from bulk_destination.catalog import Stream
 from bulk_destination.columns import Lookup, Record, compile_lookup, did_you_mean
 from bulk_destination.idempotency import idempotency_key, row_of, time_of_source
+from bulk_destination.properties import Limits, PropertyMapper
 from bulk_destination.record_mapper import Payload
 from bulk_destination.values import MISSING, Rejected, repaired
 from destination_hackle.config import HackleConfig
-from destination_hackle.properties import Limits, PropertyMapper
 from destination_hackle.values import (
     LARGEST_NUMBER,
     Adjustments,

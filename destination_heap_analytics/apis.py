@@ -20,15 +20,15 @@ from datetime import UTC, datetime
 from typing import ClassVar, Final
 
 from bulk_destination.catalog import Stream
-from bulk_destination.columns import PropertyMapper, Record, compile_lookup, did_you_mean
+from bulk_destination.columns import Record, compile_lookup, did_you_mean
 from bulk_destination.idempotency import idempotency_key, row_of, time_of_source
 from bulk_destination.payload_json import dump
+from bulk_destination.properties import PropertyMapper, Scalar
 from bulk_destination.record_mapper import Payload, RecordMapper
 from bulk_destination.values import (
     MISSING,
     Adjustments,
     Rejected,
-    Scalar,
     timestamp,
     utc_milliseconds,
 )
@@ -38,7 +38,12 @@ from destination_heap_analytics.config import (
     TrackConfig,
     UserPropertiesConfig,
 )
-from destination_heap_analytics.values import account_identity, event_name, person_identity
+from destination_heap_analytics.values import (
+    PROPERTY_LIMITS,
+    account_identity,
+    event_name,
+    person_identity,
+)
 
 #: The current time in UTC; handed in, so that tests choose it.
 Now = Callable[[], datetime]
@@ -88,7 +93,7 @@ class Track:
             else lambda _: None
         )
         self._timestamp_seen = config.timestamp_column is None
-        self._mapper = PropertyMapper(config.selection, stream.schema)
+        self._mapper = PropertyMapper(config.selection, stream.schema, PROPERTY_LIMITS)
         self._stream = stream
         self._now = now
 
@@ -149,7 +154,7 @@ class _AddProperties:
         self.adjustments = Adjustments()
         self._read_identity = read_identity
         self._identity = compile_lookup(identity_column, stream.schema)
-        self._mapper = PropertyMapper(config.selection, stream.schema)
+        self._mapper = PropertyMapper(config.selection, stream.schema, PROPERTY_LIMITS)
 
     def payload(self, record: Record, emitted_at: object) -> Payload | Rejected:  # noqa: ARG002  # only events have a time
         identity = self._read_identity(self._identity(record))

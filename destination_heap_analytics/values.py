@@ -1,7 +1,8 @@
-"""What Heap takes as an identity, an account id and an event name. Pure."""
+"""What Heap takes as an identity, an account id, an event name and properties. Pure."""
 
 from typing import Final
 
+from bulk_destination.properties import Limits
 from bulk_destination.values import Rejected, identifier, person_identifier
 
 #: Heap's pages allow an identity of at most 255 and an event name of at most 1024 characters
@@ -10,6 +11,8 @@ from bulk_destination.values import Rejected, identifier, person_identifier
 IDENTITY_MAX_LENGTH: Final = 255
 ACCOUNT_ID_MAX_LENGTH: Final = 1024
 EVENT_MAX_LENGTH: Final = 1024
+#: Names and texts of properties have fewer than 1,024 characters (same page).
+PROPERTY_LIMITS: Final = Limits(name_length=1023, text_length=1023)
 
 
 def person_identity(value: object) -> str | Rejected:

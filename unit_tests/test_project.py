@@ -17,28 +17,28 @@ CONNECTORS = {
         *("config", "values", "apis", "service", "destination", "__init__", "run"),
     ],
     "destination_hackle": [
-        *("config", "values", "properties", "payloads", "service"),
-        *("destination", "__init__", "run"),
+        *("config", "values", "payloads", "service", "destination", "__init__", "run"),
     ],
 }
 
 #: From the bottom up; a module may import only what stands before it.
 LAYERS = [
-    *("errors", "values", "payload_json", "columns", "quotas", "fields", "object_storage_config"),
-    *("config", "catalog", "idempotency", "record_mapper", "messages", "names", "replies"),
-    *("endpoint", "connection", "rejected_records", "batches", "backlog", "checkpoints"),
-    *("ledger", "intake", "pacing", "local_storage", "s3_storage", "object_storage"),
-    *("rejected_files", "client", "settlement", "inbox", "sender", "delivery", "throttling"),
-    *("plan", "dry_run", "preview", "progress", "progress_bar", "json_files", "command_line"),
-    *("connection_check", "sync", "stdout", "destination", "__init__"),
+    *("errors", "values", "payload_json", "columns", "properties", "quotas", "fields"),
+    *("object_storage_config", "config", "catalog", "idempotency", "record_mapper", "messages"),
+    *("names", "replies", "endpoint", "connection", "rejected_records", "batches", "backlog"),
+    *("checkpoints", "ledger", "intake", "pacing", "local_storage", "s3_storage"),
+    *("object_storage", "rejected_files", "client", "settlement", "inbox", "sender", "delivery"),
+    *("throttling", "plan", "dry_run", "preview", "progress", "progress_bar", "json_files"),
+    *("command_line", "connection_check", "sync", "stdout", "destination", "__init__"),
 ]
 PURE = {
-    *("values", "payload_json", "columns", "catalog", "idempotency", "messages", "batches"),
-    *("checkpoints", "ledger", "replies", "quotas", "backlog", "throttling", "names", "plan"),
-    *("progress", "rejected_records", "endpoint", "connection", "record_mapper", "pacing"),
+    *("values", "payload_json", "columns", "properties", "catalog", "idempotency", "messages"),
+    *("batches", "checkpoints", "ledger", "replies", "quotas", "backlog", "throttling"),
+    *("names", "plan", "progress", "rejected_records", "endpoint", "connection"),
+    *("record_mapper", "pacing"),
 }
 #: Of each connector; all but its face and its command.
-CONNECTOR_PURE = {"config", "values", "properties", "apis", "payloads", "service"}
+CONNECTOR_PURE = {"config", "values", "apis", "payloads", "service"}
 #: The same for the local stand-ins: the parts that all have in common, and each service.
 SANDBOXES = {
     "sandbox": [

@@ -14,113 +14,13 @@ from bulk_destination.messages import classify, read_exactly, read_line
 from bulk_destination.values import (
     INEXACT,
     MISSING,
-    Adjustments,
     Rejected,
-    Scalar,
-    add_property,
     timestamp,
 )
 from destination_heap_analytics.values import account_identity, event_name, person_identity
 
 LAW = settings(derandomize=True, max_examples=100, deadline=None)
 UTC_MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-
-
-def _sent(value: object, name: str = "p") -> tuple[dict[str, Scalar], Adjustments]:
-    properties: dict[str, Scalar] = {}
-    adjustments = Adjustments()
-    add_property(properties, name, value, adjustments)
-    return properties, adjustments
-
-
-# -- properties ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("value", ["Noe", "", "0", 0, 7, -(2**63), 0.5, True, False])
-def test_scalars_keep_their_type(value: Scalar) -> None:
-    """A string, number or boolean is sent as the same JSON type."""
-    properties, adjustments = _sent(value)
-    assert properties == {"p": value}
-    assert type(properties["p"]) is type(value)
-    assert adjustments == Adjustments()
-
-
-def test_null_is_never_sent() -> None:
-    """Null adds nothing, so it cannot wipe what Heap has."""
-    assert _sent(None) == ({}, Adjustments())
-    assert _sent({"a": None, "b": {"c": None}}) == ({}, Adjustments())
-    assert _sent([{"a": None}]) == ({}, Adjustments())
-
-
-@pytest.mark.parametrize(
-    ("array", "text"),
-    [
-        (["a", "b"], "a||b"),
-        (["alone"], "alone"),
-        ([1, 2.5, True, False], "1||2.5||true||false"),
-        (["a", None, "b"], "a||b"),
-    ],
-)
-def test_array_of_scalars_is_joined(array: list[Any], text: str) -> None:
-    """An array of scalars is one string joined by `||`, as Heap stores it."""
-    assert _sent(array) == ({"p": text}, Adjustments())
-    assert _sent({"q": array}) == ({"p.q": text}, Adjustments())
-
-
-def test_array_with_containers_gives_leaves_by_index() -> None:
-    """An array with objects or arrays in it becomes leaves such as `visits.0.date`."""
-    visits = [{"date": "2020-01-01", "n": 1}, "x", ["a", "b"], [[1], {"y": 2}]]
-    assert _sent(visits, "visits")[0] == {
-        "visits.0.date": "2020-01-01",
-        "visits.0.n": 1,
-        "visits.1": "x",
-        "visits.2": "a||b",
-        "visits.3.0": "1",
-        "visits.3.1.y": 2,
-    }
-
-
-def test_object_gives_its_leaves() -> None:
-    """A leaf's name in Heap is its dotted path."""
-    assert _sent({"b": {"c": 1}, "d": "x"}, "a")[0] == {"a.b.c": 1, "a.d": "x"}
-
-
-@pytest.mark.parametrize("wrap", [lambda v: v, lambda v: [v]], ids=["string", "array"])
-def test_string_of_1024_characters_is_cut(wrap: Any) -> None:
-    """Heap wants fewer than 1,024: 1,023 stand, longer ones are cut to that and counted."""
-    assert _sent(wrap("x" * 1023)) == ({"p": "x" * 1023}, Adjustments())
-    for length in (1024, 5000):
-        assert _sent(wrap("x" * length)) == ({"p": "x" * 1023}, Adjustments(truncated=1))
-
-
-@pytest.mark.parametrize("value", ["v", 1, ["a"], "x" * 2000])
-def test_name_of_1024_characters_is_left_out(value: object) -> None:
-    """A property name of 1,024 characters or more is left out and counted."""
-    assert _sent(value, "n" * 1024) == ({}, Adjustments(left_out=1))
-    assert set(_sent(value, "n" * 1023)[0]) == {"n" * 1023}
-
-
-def test_dotted_name_of_1024_characters_is_left_out() -> None:
-    """The limit is on the whole dotted path; the leaves beside it are sent."""
-    properties, adjustments = _sent({"k" * 1021: 1, "k" * 1022: 2, "ok": 3}, "p")
-    assert properties == {f"p.{'k' * 1021}": 1, "p.ok": 3}
-    assert adjustments == Adjustments(left_out=1)
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_not_a_number_and_infinity_are_left_out(value: float) -> None:
-    """NaN and infinities are left out and counted; what stands beside them is sent."""
-    assert _sent(value) == ({}, Adjustments(left_out=1))
-    assert _sent({"bad": value, "good": 1}) == ({"p.good": 1}, Adjustments(left_out=1))
-    assert _sent([value, "a"]) == ({"p": "a"}, Adjustments(left_out=1))
-
-
-def test_deep_nesting_is_no_error() -> None:
-    """Nesting deeper than the interpreter's stack neither raises nor loses the shallow leaves."""
-    deep: Any = 1
-    for _ in range(5000):
-        deep = {"a": deep}
-    assert _sent({"deep": deep, "shallow": 1})[0] == {"p.shallow": 1}
 
 
 # -- identities, account ids, events ------------------------------------------------------------
@@ -392,10 +292,3 @@ def test_no_value_raises(value: object) -> None:
     for read in (timestamp, person_identity, account_identity, event_name):
         result = read(value)
         assert isinstance(result, str | Rejected)
-    _sent(value)
-
-
-@pytest.mark.parametrize("value", [{"b": {"c": 1}, "b.c": 2}, {"b.c": 2, "b": {"c": 1}}])
-def test_of_two_paths_with_one_name_the_shallower_wins(value: object) -> None:
-    """Whichever comes first in the record."""
-    assert _sent(value, "a")[0] == {"a.b.c": 2}
