@@ -5,7 +5,9 @@ FROM ${BASE} AS build
 USER 0:0
 WORKDIR /build
 COPY requirements.lock pyproject.toml setup.py ./
+COPY bulk_destination bulk_destination
 COPY destination_heap_analytics destination_heap_analytics
+COPY destination_hackle destination_hackle
 # `s3`: rejected records may go to S3; who configures that in Airbyte cannot install anything more.
 # setuptools first and no build isolation, or pip would build with a version that no lock names.
 # The two secrets are for a machine with its own index or certificate authority; without them

@@ -125,5 +125,5 @@ $(CACHE)/browser/.made: browser_tests/package.json browser_tests/package-lock.js
 
 # What the Dockerfile copies, and what build.sh reads.
 $(IMAGE)/id: Dockerfile .dockerignore image_tests/build.sh metadata.yaml $(LOCK) pyproject.toml setup.py \
-		$(wildcard destination_heap_analytics/*.*)
+		$(wildcard bulk_destination/*.* destination_heap_analytics/*.* destination_hackle/*.*)
 	PYTHON=$(PYTHON) image_tests/build.sh $(IMAGE)
