@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 CACHE := .cache
 LOCK := requirements.lock
 IMAGE := $(CACHE)/image
+CONNECTORS := destination_heap_analytics destination_hackle
 REAL_SOURCE := integration_tests/real_source
 STANDARDS := integration_tests/standards
 REAL_PEER := integration_tests/real_peer
@@ -56,9 +57,9 @@ real-peer-environment: $(CACHE)/hackle-sdk/.made ## Hackle's own SDK, apart from
 bench: $(VENV)/.demo ## What the connector costs, in one table; a part of it: make bench ARGS="--parts start"
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-image: $(IMAGE)/id ## The image, by Docker, or without it by what Debian has; prints its size
+image: $(IMAGE)/.made ## The image of each connector, by Docker, or without it by what Debian has; prints the sizes
 
-image-test: image $(VENV)/.tests $(CACHE)/airbyte-cdk/.made ## The image in real containers, against a local Heap
+image-test: image $(VENV)/.tests $(CACHE)/airbyte-cdk/.made ## The images in real containers, against a local Heap and a local Hackle
 	$(BIN)/python -m pytest -n 2 image_tests
 
 sandbox-hackle: $(VENV)/.demo ## A local Hackle on http://127.0.0.1:8088, until Ctrl-C
@@ -81,7 +82,7 @@ lock: $(VENV)/.tests ## The newest versions within the ranges of setup.py
 		--no-header --no-annotate --output-file $(REAL_PEER)/hackle-sdk.lock $(REAL_PEER)/requirements.txt
 
 clean: ## Remove what make made
-	-[ ! -s $(IMAGE)/id ] || $(IMAGE)/engine rmi --force "$$(cat $(IMAGE)/id)" "$$(cat $(IMAGE)/base)"
+	-[ ! -s $(IMAGE)/base ] || $(IMAGE)/engine rmi --force $$(cat $(IMAGE)/*.id $(IMAGE)/base)
 	rm -rf $(VENV) $(CACHE) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
 
 $(BIN)/uv: $(LOCK)
@@ -124,6 +125,7 @@ $(CACHE)/browser/.made: browser_tests/package.json browser_tests/package-lock.js
 	@touch $@
 
 # What the Dockerfile copies, and what build.sh reads.
-$(IMAGE)/id: Dockerfile .dockerignore image_tests/build.sh metadata.yaml $(LOCK) pyproject.toml setup.py \
-		$(wildcard destination_heap_analytics/*.*)
-	PYTHON=$(PYTHON) image_tests/build.sh $(IMAGE)
+$(IMAGE)/.made: Dockerfile .dockerignore image_tests/build.sh metadata.yaml $(LOCK) pyproject.toml setup.py \
+		$(wildcard $(addsuffix /*.*,bulk_destination $(CONNECTORS)))
+	PYTHON=$(PYTHON) image_tests/build.sh $(IMAGE) $(CONNECTORS)
+	@touch $@

@@ -2,7 +2,14 @@ from pathlib import Path
 
 from setuptools import setup
 
-README = Path(__file__).with_name("README.md")
+ROOT = Path(__file__).parent
+README = ROOT / "README.md"
+#: One distribution: both connectors stand on the same engine. An image is built of the engine and
+#: one of them, and its first layer of what they need alone.
+CONNECTORS = [
+    name for name in ("destination_heap_analytics", "destination_hackle") if (ROOT / name).is_dir()
+]
+ENGINE = ["bulk_destination"] if (ROOT / "bulk_destination").is_dir() else []
 
 setup(
     name="destination-heap-analytics",
@@ -12,13 +19,8 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.11,<3.14",
-    # One distribution: both connectors stand on the same engine.
-    packages=["bulk_destination", "destination_heap_analytics", "destination_hackle"],
-    package_data={
-        "bulk_destination": ["py.typed"],
-        "destination_heap_analytics": ["spec.json", "py.typed"],
-        "destination_hackle": ["spec.json", "py.typed"],
-    },
+    packages=[*ENGINE, *CONNECTORS],
+    package_data={name: ["spec.json", "py.typed"] for name in [*ENGINE, *CONNECTORS]},
     install_requires=[
         "airbyte-cdk>=7.39,<8",  # the Destination class, the protocol, and with it orjson, pydantic
         "orjson>=3.10,<4",  # JSON at the speed that a million records need
@@ -61,9 +63,6 @@ setup(
         ],
     },
     entry_points={
-        "console_scripts": [
-            "destination-heap-analytics=destination_heap_analytics.run:run",
-            "destination-hackle=destination_hackle.run:run",
-        ]
+        "console_scripts": [f"{name.replace('_', '-')}={name}.run:run" for name in CONNECTORS],
     },
 )

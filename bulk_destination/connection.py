@@ -18,7 +18,7 @@ class Service(Generic[Config]):
 
     #: As in a sentence.
     name: str
-    #: The name of the command, and of the distribution.
+    #: The name of the command.
     program: str
     #: What the command does, for `--help`.
     summary: str

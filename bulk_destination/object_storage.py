@@ -50,6 +50,6 @@ def _s3_bucket(s3: S3Storage, program: str, tries: int) -> ObjectStorage:
         # Here: a start without S3 need not have botocore, nor wait for its import.
         from bulk_destination.s3_storage import S3Bucket  # noqa: PLC0415
     except ImportError:
-        fault = f"S3 needs botocore: pip install '{program}[s3]'"
+        fault = "S3 needs one more package: pip install botocore"
         raise ConfigurationError([Fault("object_storage_config.storage_type", fault)]) from None
     return S3Bucket(s3, program, tries)

@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
-# Builds the image, tagged and labelled with what metadata.yaml says, and leaves in the folder given:
-# `id` (the image), `base` (its base) and `engine` (a command that takes Docker's arguments).
+# Builds the image of each connector, tagged and labelled with what its metadata.yaml says, and
+# leaves in the folder given: `CONNECTOR.id` (its image), `base` (their base) and `engine` (a command
+# that takes Docker's arguments). The second takes little: all but its own code is the first one's.
 #
 # A Docker engine is used where one answers. Else Debian's buildah and podman are, which need none;
 # then the base is made by debootstrap, so that no image registry is needed either.
 #
-# usage: build.sh FOLDER
+# usage: build.sh FOLDER CONNECTOR...
+#   CONNECTOR      the folder of a connector
 #   BASE           base image, as in the Dockerfile; with Docker only
 #   PYTHON         whose pip settings hold, python3
 #   DEBIAN_MIRROR  where debootstrap loads from, if not from its own default
 set -euo pipefail
 made=$(mkdir -p "$1" && cd "$1" && pwd)
+connectors=("${@:2}")
 cd "$(dirname "$0")/.."
 
 python=${PYTHON:-python3}
@@ -94,26 +97,42 @@ write_engine() {
     chmod +x "$made/engine"
 }
 
-# One line of metadata.yaml; its two readers (this one and the tests') have to agree.
-metadata() { sed -n "s/^  $1: //p" metadata.yaml; }
+# The connector that the project is named for has its own where Airbyte looks for it.
+metadata_file() { if [ -e "$1/metadata.yaml" ]; then echo "$1/metadata.yaml"; else echo metadata.yaml; fi; }
+
+# One line of a connector's metadata.yaml; its two readers (this one and the tests') have to agree.
+metadata() { sed -n "s/^  $2: //p" "$(metadata_file "$1")"; }
 
 megabytes() { "$made/engine" image inspect --format '{{.Size}}' "$1" | awk '{ printf "%d", $1 / 1e6 }'; }
 
-name=$(metadata dockerRepository)
-version=$(metadata dockerImageTag)
+# Called with what builds, and the options by which it leaves the layers for the next image.
+build() {
+    local connector=$1 id=$made/$1.id name version old new
+    shift
+    name=$(metadata "$connector" dockerRepository)
+    version=$(metadata "$connector" dockerImageTag)
+    old=$(cat "$id" 2>/dev/null || true)
+    "$@" "${secrets[@]}" --build-arg "BASE=$base" --build-arg "CONNECTOR=$connector" \
+        --build-arg "NAME=$name" --build-arg "VERSION=$version" --tag "$name:$version" --tag "$name" \
+        --iidfile "$id.new" . >"$made/build.log" 2>&1 \
+        || give_up "The build failed: $(tail -20 "$made/build.log")"
+    mv "$id.new" "$id"
+    new=$(cat "$id")
+    # The build before has lost its tag; unless something runs on it, nobody will miss it.
+    [ -z "$old" ] || [ "$old" = "$new" ] || "$made/engine" rmi "$old" >/dev/null 2>&1 || true
+    say "Image $name:$version: $(megabytes "$new") MB, of which $(megabytes "$base") MB are its base, $base."
+}
+
 pip_conf >"$made/pip.conf"
-options=(--secret "id=pip.conf,src=$made/pip.conf")
+secrets=(--secret "id=pip.conf,src=$made/pip.conf")
 bundle=$(certificates)
-[ -z "$bundle" ] || options+=(--secret "id=certificates,src=$bundle")
-options+=(--build-arg "NAME=$name" --build-arg "VERSION=$version" --tag "$name:$version" --tag "$name")
-old=$(cat "$made/id" 2>/dev/null || true)
+[ -z "$bundle" ] || secrets+=(--secret "id=certificates,src=$bundle")
 
 if docker info >/dev/null 2>&1; then
-    say "Building $name:$version with Docker."
+    say "Building with Docker."
     base=${BASE:-$(sed -n 's/^ARG BASE=//p' Dockerfile)}
     write_engine docker
-    DOCKER_BUILDKIT=1 docker build --quiet "${options[@]}" --build-arg "BASE=$base" \
-        --iidfile "$made/new-id" . >&2
+    builder=(env DOCKER_BUILDKIT=1 docker build)
     docker image inspect "$base" >/dev/null 2>&1 || docker pull --quiet "$base" >&2
 else
     install_packages
@@ -127,14 +146,10 @@ else
     write_engine "${root[@]}" env "CONTAINERS_CONF=$made/containers.conf" podman
     base=localhost/python-connector-base:local
     import_base
-    say "Building $name:$version with buildah: no Docker engine answers."
-    "${root[@]}" buildah bud --isolation chroot "${options[@]}" --build-arg "BASE=$base" \
-        --iidfile "$made/new-id" . >"$made/build.log" 2>&1 \
-        || give_up "The build failed: $(tail -20 "$made/build.log")"
+    say "Building with buildah: no Docker engine answers."
+    builder=("${root[@]}" buildah bud --isolation chroot --layers)
 fi
 printf '%s\n' "$base" >"$made/base"
-mv "$made/new-id" "$made/id"
-new=$(cat "$made/id")
-# The build before has lost its tag; unless something runs on it, nobody will miss it.
-[ -z "$old" ] || [ "$old" = "$new" ] || "$made/engine" rmi "$old" >/dev/null 2>&1 || true
-say "Image $name:$version: $(megabytes "$new") MB, of which $(megabytes "$base") MB are its base, $base."
+for connector in "${connectors[@]}"; do
+    build "$connector" "${builder[@]}"
+done

@@ -1,11 +1,13 @@
-"""Writes `users.jsonl`: a few hundred users as Auth0 would give them, the same on every run.
+"""Writes the samples, the same on every run: `users.jsonl`, a few hundred users as Auth0 would give
+them, and `hackle/purchases.jsonl`, what they bought, as a shop's database would.
 
-Run it as `python sample_files/generate.py`. The last lines hold three records that no connector
-should send: no identity, an identity that belongs to nobody, and a time that cannot be read.
+Run it as `python sample_files/generate.py`. The last records of each are such as no connector
+should send: without an identity, with one that belongs to nobody, with a time or an amount that
+cannot be read.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -13,7 +15,8 @@ from typing import Any
 
 USERS = 300
 STATE_EVERY = 50
-TARGET = Path(__file__).with_name("users.jsonl")
+PURCHASES = 200
+HERE = Path(__file__).parent
 
 _GIVEN = [
     "Ada",
@@ -53,6 +56,7 @@ _CONNECTIONS = {
     "github": "github",
 }
 _ROLES = ["admin", "editor", "viewer"]
+_METHODS = ["CARD", "BANK_TRANSFER", "POINTS"]
 _BEGIN = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
 
@@ -90,7 +94,7 @@ def user(random: Random, number: int) -> dict[str, Any]:
     }
 
 
-def records() -> Iterator[dict[str, Any]]:
+def users() -> Iterator[dict[str, Any]]:
     """300 users, of whom every tenth is seen again, then the three that cannot be sent."""
     random = Random(2026)
     for number in range(USERS):
@@ -106,25 +110,62 @@ def records() -> Iterator[dict[str, Any]]:
     yield user(random, 902) | {"updated_at": "last Tuesday"}
 
 
-def lines() -> Iterator[str]:
+def purchase(number: int) -> dict[str, Any]:
+    """One purchase, or another thing that a user did, which then has no amount."""
+    random = Random(number)
+    bought = random.random() < 0.7
+    discount = random.choice([0, 0, 300, 800]) if bought else None
+    return {
+        "id": number,
+        "event": "purchase" if bought else random.choice(["add_to_cart", "sign_up"]),
+        "user_id": f"{Random(number % 60).getrandbits(32):08x}",
+        "amount": random.randrange(10, 500) * 100 if bought else None,
+        "pay_method": random.choice(_METHODS) if bought else None,
+        "discount_amount": discount,
+        "is_discount": None if discount is None else discount > 0,
+        "happened_at": _iso(_BEGIN + timedelta(minutes=number * 11, milliseconds=number % 1000)),
+    }
+
+
+def purchases() -> Iterator[dict[str, Any]]:
+    """The three of Hackle's documents, some more, then four that cannot be sent."""
+    alone = purchase(1) | {"event": "purchase", "user_id": "ae2182e0"}
+    alone |= dict.fromkeys(("amount", "pay_method", "discount_amount", "is_discount"))
+    yield alone
+    yield alone | {"id": 2, "amount": 13200}
+    discount = {"pay_method": "CARD", "discount_amount": 800, "is_discount": True}
+    yield alone | {"id": 3, "amount": 13200, **discount}
+    for number in range(4, PURCHASES + 1):
+        data = purchase(number)
+        # Databases give exact decimals as text.
+        yield (
+            data | {"amount": str(data["amount"])} if data["amount"] and number % 10 == 0 else data
+        )
+    yield alone | {"id": 901, "user_id": None}
+    yield alone | {"id": 902, "user_id": "guest"}
+    yield alone | {"id": 903, "event": " "}
+    yield alone | {"id": 904, "amount": "about 13,200"}
+
+
+def lines(stream: str, records: Iterable[dict[str, Any]]) -> Iterator[str]:
     """The Airbyte messages: a state behind every 50 records and at the end."""
     since = 0
     count = 0
-    for count, data in enumerate(records(), start=1):
+    for count, data in enumerate(records, start=1):
         since += 1
-        record = {"stream": "users", "emitted_at": 1767600000000 + count, "data": data}
+        record = {"stream": stream, "emitted_at": 1767600000000 + count, "data": data}
         yield json.dumps({"type": "RECORD", "record": record})
         if since == STATE_EVERY:
-            yield _state(count, since)
+            yield _state(stream, count, since)
             since = 0
-    yield _state(count, since)
+    yield _state(stream, count, since)
 
 
-def _state(position: int, since: int) -> str:
+def _state(stream: str, position: int, since: int) -> str:
     state = {
         "type": "STREAM",
         "stream": {
-            "stream_descriptor": {"name": "users"},
+            "stream_descriptor": {"name": stream},
             "stream_state": {"position": position},
         },
         "sourceStats": {"recordCount": float(since)},
@@ -137,5 +178,19 @@ def _iso(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+#: What each file holds.
+FILES = {
+    "users.jsonl": ("users", users),
+    "hackle/purchases.jsonl": ("purchases", purchases),
+}
+
+
+def content(name: str) -> str:
+    """A file's text."""
+    stream, records = FILES[name]
+    return "".join(f"{line}\n" for line in lines(stream, records()))
+
+
 if __name__ == "__main__":
-    TARGET.write_text("".join(f"{line}\n" for line in lines()), encoding="utf-8")
+    for name in FILES:
+        (HERE / name).write_text(content(name), encoding="utf-8")

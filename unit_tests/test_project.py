@@ -1,6 +1,7 @@
 """What holds for the project as a whole."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -174,10 +175,17 @@ def test_the_fault_suite_judges_for_itself() -> None:
         assert not _packages(CHAOS / f"{module}.py") & {ENGINE.name, *CONNECTORS}, module
 
 
-def test_one_version() -> None:
-    """setup.py, metadata.yaml and the newest changelog entry agree, and nothing else says one.
+#: Airbyte looks for one at the top; that is the connector's that the project is named for.
+METADATA = {
+    "destination_heap_analytics": ROOT / "metadata.yaml",
+    "destination_hackle": ROOT / "destination_hackle" / "metadata.yaml",
+}
 
-    The image's label is metadata.yaml's by `make image`; image_tests looks at it.
+
+def test_one_version() -> None:
+    """setup.py, each metadata.yaml and the newest changelog entry agree; nothing else says one.
+
+    The images' labels are metadata.yaml's by `make image`; image_tests looks at them.
     """
 
     def first(pattern: str, file: str) -> str:
@@ -185,19 +193,26 @@ def test_one_version() -> None:
         assert found, f"{pattern} in {file}"
         return found[1]
 
-    metadata = yaml.safe_load((ROOT / "metadata.yaml").read_text(encoding="utf-8"))
+    assert METADATA.keys() == CONNECTORS.keys()
+    versions = {
+        yaml.safe_load(path.read_text(encoding="utf-8"))["data"]["dockerImageTag"]
+        for path in METADATA.values()
+    }
     assert {
         first(r'version="([^"]+)"', "setup.py"),
         first(r"^## (\S+)", "CHANGELOG.md"),
-    } == {metadata["data"]["dockerImageTag"]}
-    assert metadata["data"]["dockerImageTag"] not in (ROOT / "Dockerfile").read_text()
+    } == versions
+    assert not any(version in (ROOT / "Dockerfile").read_text() for version in versions)
 
 
-def test_metadata() -> None:
+@pytest.mark.parametrize("connector", CONNECTORS)
+def test_metadata(connector: str) -> None:
     """Airbyte's registry takes metadata.yaml, by the model that it publishes."""
-    metadata = yaml.safe_load((ROOT / "metadata.yaml").read_text(encoding="utf-8"))
+    metadata = yaml.safe_load(METADATA[connector].read_text(encoding="utf-8"))
     data = ConnectorMetadataDefinitionV0.model_validate(metadata).data
-    assert data.docker_repository.endswith("/destination-heap-analytics")
+    name = connector.replace("_", "-")
+    assert data.docker_repository == f"airbyte/{name}"
+    assert data.github_issue_label == name
     assert data.connector_type.value == "destination"
     assert data.supports_refreshes is True
     # What is not a field of Airbyte's is refused, so a slip of the pen cannot hide in it.
@@ -205,3 +220,14 @@ def test_metadata() -> None:
         ConnectorMetadataDefinitionV0.model_validate(
             {**metadata, "data": {**metadata["data"], "licence": "MIT"}}
         )
+
+
+def test_metadata_is_of_one_connector() -> None:
+    """No two have an id in common, and each links to the page that its form does."""
+    ids = set()
+    for connector, path in METADATA.items():
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))["data"]
+        form = json.loads((ROOT / connector / "spec.json").read_bytes())
+        assert data["documentationUrl"] == form["documentationUrl"]
+        ids.add(data["definitionId"])
+    assert len(ids) == len(METADATA)
