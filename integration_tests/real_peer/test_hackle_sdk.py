@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 import requests
-from destination_hackle.service import ENVELOPE, headers
 
 from bulk_destination.catalog import Stream
 from destination_hackle.config import HackleConfig
 from destination_hackle.payloads import UserEvents
+from destination_hackle.service import ENVELOPE, headers
 from hackle_sandbox import Sandbox
 from hackle_sandbox.app import EVENTS_PATH
 from sandbox.answers import Answer
