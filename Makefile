@@ -99,11 +99,11 @@ $(VENV)/.tests: $(VENV)/.demo
 	@touch $@
 
 # Environments apart from ours: the standard tests need an older pytest, PyAirbyte and
-# source-faker want Python below 3.13, Hackle's SDK is nobody's dependency. Compiled at once, or
-# every first start is slow.
+# source-faker want Python below 3.13, Hackle's SDK is nobody's dependency. Not compiled at once:
+# what is never imported is most of it, and the first start compiles the rest.
 define environment
 $(BIN)/uv venv --quiet --clear --no-python-downloads --python '>=3.11,<3.13' $(CACHE)/$*
-$(BIN)/uv pip sync --quiet --compile-bytecode --python $(CACHE)/$*/bin/python $<
+$(BIN)/uv pip sync --quiet --python $(CACHE)/$*/bin/python $<
 @touch $@
 endef
 

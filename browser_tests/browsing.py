@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from chaos.process import FORKS, MAIN_PY
 
 ROOT: Final = Path(__file__).parents[1]
 CACHE: Final = ROOT / ".cache" / "browser"
@@ -109,14 +109,8 @@ def windows(browser: Browser) -> Iterator[Windows]:
 
 
 def connector(*arguments: str, stdin: bytes = b"") -> list[dict[str, Any]]:
-    """Runs the connector's command to its end; the messages on its stdout."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "main.py"), *arguments],
-        input=stdin,
-        capture_output=True,
-        check=False,
-        timeout=2 * PATIENCE,
-    )
+    """Runs the connector's command to its end, in a fork; the messages on its stdout."""
+    done = FORKS.run(MAIN_PY, ["main.py", *arguments], input=stdin, timeout=2 * PATIENCE)
     assert done.returncode == 0, done.stdout[-2_000:]
     return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chaos.process import FORKS, MAIN_PY
 from destination_heap_analytics.config import HeapConfig
 from docs_tests.markdown import ROOT, Text, code
 
@@ -204,8 +203,6 @@ def test_commands_are_run() -> None:
 
 def test_the_form_is_the_packages(tmp_path: Path) -> None:
     """What `spec` prints is the form that the documents are held against."""
-    done = subprocess.run(
-        [sys.executable, ROOT / "main.py", "spec"], capture_output=True, check=True, cwd=tmp_path
-    )
+    done = FORKS.run(MAIN_PY, ["main.py", "spec"], cwd=tmp_path, timeout=60)
     (line,) = [line for line in done.stdout.splitlines() if b'"SPEC"' in line]
     assert json.loads(line)["spec"]["connectionSpecification"] == FORM

@@ -1,4 +1,9 @@
-"""docs/scheduler.md: `sync.sh` as it is, with a source that others wrote and one that can die."""
+"""docs/scheduler.md: `sync.sh` as it is, with a source that others wrote and one that can die.
+
+By the document word for word, the connector is `main.py` from its start on. Elsewhere it is a
+program that has itself forked of a process which has done its imports (`fork_server`): there the
+script is what is tested.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +25,7 @@ from typing import Any
 
 import pytest
 
+from chaos.process import FORKS, MAIN_PY
 from docs_tests.markdown import ROOT, Text
 from heap_sandbox import Sandbox, SandboxOptions, running
 
@@ -39,6 +45,16 @@ class Folder:
 
     path: Path
     programs: Path
+
+    @property
+    def connector(self) -> Path:
+        """The program that the script calls."""
+        return self.programs / "destination-heap-analytics"
+
+    @property
+    def pid(self) -> Path:
+        """Where its pid is left behind, for who wants to kill it."""
+        return self.programs / "destination-heap-analytics.pid"
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
         """A command of the document, to its end."""
@@ -118,9 +134,7 @@ def folder(tmp_path: Path) -> Folder:
     for name, block in zip(names, DOCUMENT.blocks("json"), strict=True):
         json.loads(block)
         (made.path / name).write_text(block)
-    # Its pid is left behind, for who wants to kill it.
-    connector = f'echo $$ > "{made.programs}/pid"\nexec "{sys.executable}" "{ROOT}/main.py" "$@"'
-    program(made.programs, "destination-heap-analytics", f"#!/bin/sh\n{connector}\n")
+    FORKS.program(made.connector, MAIN_PY)
     return made
 
 
@@ -138,6 +152,8 @@ def test_by_the_document(folder: Folder) -> None:
     if not (SOURCE_FAKER / "source-faker").exists():
         pytest.fail("source-faker is not installed: run `make real-source-environments` first")
     (folder.programs / "source-faker").symlink_to(SOURCE_FAKER / "source-faker")
+    main_py = f'#!/bin/sh\nexec "{sys.executable}" "{ROOT}/main.py" "$@"\n'
+    program(folder.programs, folder.connector.name, main_py)
     install, set_up, run = map(str.splitlines, DOCUMENT.blocks("sh"))
     # What needs the package index is not run here.
     assert all("pip install" in line or line.startswith("export PATH=") for line in install)
@@ -292,7 +308,7 @@ def test_the_destination_dies(folder: Folder) -> None:
                 # Until then the pid is that of the run before.
                 _wait_for_more(folder, before)
                 time.sleep(random_.random() * 0.4)
-                os.kill(int((folder.programs / "pid").read_text()), signal.SIGKILL)
+                os.kill(int(folder.pid.read_text()), signal.SIGKILL)
                 assert run.wait(PATIENCE) == 128 + signal.SIGKILL
             assert before < folder.position < total
             assert set(range(folder.position)) <= set(numbers(heap))
@@ -335,7 +351,7 @@ def test_one_at_a_time(folder: Folder) -> None:
         point(folder, heap)
         with folder.under_way() as run:
             patience = time.monotonic() + PATIENCE
-            while not (folder.programs / "pid").exists():
+            while not folder.pid.exists():
                 assert time.monotonic() < patience
                 time.sleep(0.01)
             second = folder.run("./sync.sh")

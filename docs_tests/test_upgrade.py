@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from bulk_destination.catalog import Stream
 from bulk_destination.errors import ConfigurationError
 from bulk_destination.quotas import Quotas
 from bulk_destination.values import Rejected
+from chaos.process import FORKS, MAIN_PY
 from destination_heap_analytics.apis import make_api
 from destination_heap_analytics.config import HeapConfig
 from docs_tests.markdown import ROOT, Text
@@ -147,7 +146,7 @@ def seen(number: int, **fields: Any) -> Json:
 
 
 def run(folder: Path, command: str, config: Json, records: list[Json] | None = None) -> Ran:
-    """A command, as Airbyte runs it; a state stands behind the records."""
+    """A command, as Airbyte runs it, but in a fork; a state stands behind the records."""
     (folder / "config.json").write_text(json.dumps(config))
     properties: Json = {name: {} for name in (records or [{}])[0]}
     stream: Json = {"name": "visits", "json_schema": {"type": "object", "properties": properties}}
@@ -163,14 +162,12 @@ def run(folder: Path, command: str, config: Json, records: list[Json] | None = N
     descriptor = {"stream_descriptor": {"name": "visits"}, "stream_state": {"at": len(lines)}}
     lines.append({"type": "STATE", "state": {"type": "STREAM", "stream": descriptor}})
     to_write = ["--catalog", "catalog.json"] if command == "write" else []
-    done = subprocess.run(
-        [sys.executable, ROOT / "main.py", command, "--config", "config.json", *to_write],
-        input="".join(f"{json.dumps(line)}\n" for line in lines) if to_write else "",
+    done = FORKS.run(
+        MAIN_PY,
+        ["main.py", command, "--config", "config.json", *to_write],
+        input="".join(f"{json.dumps(line)}\n" for line in lines).encode() if to_write else b"",
         cwd=folder,
-        capture_output=True,
-        text=True,
         timeout=120,
-        check=False,
     )
     return Ran(done.returncode, [json.loads(line) for line in done.stdout.splitlines()])
 

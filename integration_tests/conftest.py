@@ -230,7 +230,7 @@ class Process:
 
     popen: subprocess.Popen[bytes] | Forked
     args: Sequence[str]
-    on_state: Callable[[Json], None] = lambda _: None
+    on_state: Callable[[Json], None] | None = None
     lines: list[bytes] = field(default_factory=list)
     problems: list[BaseException] = field(default_factory=list)
     peak_bytes: int = 0
@@ -254,7 +254,7 @@ class Process:
         assert self.popen.stdout is not None
         with suppress(ValueError, OSError):
             for line in self.popen.stdout:
-                if b'"STATE"' in line:
+                if self.on_state is not None and b'"STATE"' in line:
                     try:
                         self.on_state(json.loads(line))
                     except BaseException as problem:  # noqa: BLE001  # raised in `finish`
@@ -370,7 +370,7 @@ class Connector:
     def start(
         self,
         *args: str,
-        on_state: Callable[[Json], None] = lambda _: None,
+        on_state: Callable[[Json], None] | None = None,
         log_level: str = "INFO",
         surroundings: Surroundings | None = None,
     ) -> Process:
@@ -395,7 +395,7 @@ class Connector:
         self,
         config: object,
         catalog: object = None,
-        on_state: Callable[[Json], None] = lambda _: None,
+        on_state: Callable[[Json], None] | None = None,
         surroundings: Surroundings | None = None,
     ) -> Process:
         """Starts `write` with its stdin open."""
