@@ -77,6 +77,7 @@ def _client(url: str) -> BulkClient:
     turns = count(1)
     there = Endpoint(
         *("Nowhere", "any", url, (b"", b""), 10, read_reply),
+        keeps_for_ever=False,
         headers=lambda _: {"Content-Type": "application/json", "X-Turn": str(next(turns))},
     )
     return BulkClient(there, RetryPolicy(give_up_after=30), lambda _: False)
