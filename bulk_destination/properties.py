@@ -5,7 +5,7 @@ on. No exception for any JSON value.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -38,11 +38,12 @@ class Limits:
     number: int | None = None
     #: Properties of one item; None: any number of them.
     count: int | None = None
+    #: The size of the largest number that is no integer; NaN and infinities are above it.
+    largest: float = field(init=False, repr=False)
 
-    @property
-    def largest(self) -> float:
-        """The size of the largest number that is no integer; NaN and infinities have none."""
-        return _LARGEST_FLOAT if self.number is None else self.number
+    def __post_init__(self) -> None:
+        largest = _LARGEST_FLOAT if self.number is None else self.number
+        object.__setattr__(self, "largest", largest)
 
     def name_fits(self, name: str) -> bool:
         """Whether a property can be called so. No service documents one without a name."""
@@ -97,6 +98,7 @@ class PropertyMapper:
                 (kind is str and len(value) <= longest)
                 or (kind is int and (any_int or -largest <= value <= largest))
                 or kind is bool
+                or (kind is float and -largest <= value <= largest)
             ):
                 properties[name] = value
             elif value is not MISSING:
@@ -193,6 +195,7 @@ def _add_leaves(
                 (kind is str and len(value) <= longest)
                 or (kind is int and (any_int or -largest <= value <= largest))
                 or kind is bool
+                or (kind is float and -largest <= value <= largest)
             ) and len(name) <= longest_name:
                 properties.setdefault(name, value)
             elif kind is dict or (kind is list and _has_containers(value)):
