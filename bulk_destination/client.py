@@ -114,6 +114,10 @@ class BulkClient:
                 answer = self._read(response, late)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             return _failure(error)
+        finally:
+            if self._prepared is not None:
+                # It stays, and up to a megabyte a lane would stay with it.
+                self._prepared[0].body = None
         now = datetime.fromtimestamp(self.now(), UTC)
         return self.endpoint.read_reply(response.status_code, response.headers, answer, now)
 
