@@ -114,10 +114,6 @@ class BulkClient:
                 answer = self._read(response, late)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             return _failure(error)
-        finally:
-            if self._prepared is not None:
-                # It stays, and up to a megabyte a lane would stay with it.
-                self._prepared[0].body = None
         now = datetime.fromtimestamp(self.now(), UTC)
         return self.endpoint.read_reply(response.status_code, response.headers, answer, now)
 
@@ -125,19 +121,20 @@ class BulkClient:
         """One try's request, and what the environment says of proxies and certificates.
 
         `Session.post` would read the environment and `.netrc`, parse the URL and build the
-        request anew each time: 1.0 of its 1.8 ms of CPU, in which no other thread gets on.
+        request anew each time: 0.9 of its 1.8 ms of CPU, in which no other thread gets on.
         """
         session = self._session
         if self._prepared is None:
-            first = session.prepare_request(requests.Request("POST", self.endpoint.url))
+            empty = session.prepare_request(requests.Request("POST", self.endpoint.url))
             self._prepared = (
-                first,
-                session.merge_environment_settings(first.url, {}, True, None, None),
+                empty,
+                session.merge_environment_settings(empty.url, {}, True, None, None),
             )
-        request, settings = self._prepared
+        empty, settings = self._prepared
+        # A copy, so that no body stays here: up to a megabyte a lane.
+        request = empty.copy()
         request.headers.update(self.endpoint.headers(self.now()))
         request.prepare_body(body, None)
-        request.headers.pop("Cookie", None)
         if session.cookies:  # those that came with earlier answers
             request.prepare_cookies(session.cookies)
         return request, settings
