@@ -88,25 +88,34 @@ class OpenBatch:
     #: The most that one request may have.
     max_items: int
     size: int = 0
-    _items: list[tuple[int, str, bytes]] = field(default_factory=list)
+    # Three columns, not a list of items: no tuple is made for each, which would be taken apart
+    # again, and be looked at by the garbage collector.
+    _positions: list[int] = field(default_factory=list)
+    _identities: list[str] = field(default_factory=list)
+    _bodies: list[bytes] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._positions)
 
     def add(self, position: int, identity: str, body: bytes) -> bool:
         """Appends an item, if both limits allow it; an empty batch takes any."""
-        count = len(self._items)
+        count = len(self._positions)
         size = self.size + len(body)
         if count and (count >= self.max_items or size + count >= MAX_BYTES):
             return False
-        self._items.append((position, identity, body))
+        self._positions.append(position)
+        self._identities.append(identity)
+        self._bodies.append(body)
         self.size = size
         return True
 
     def close(self) -> Batch:
         """What was added, frozen; this batch is empty again."""
-        items, self.size, self._items = self._items, 0, []
-        return Batch(*zip(*items, strict=True)) if items else Batch((), (), ())
+        batch = Batch(tuple(self._positions), tuple(self._identities), tuple(self._bodies))
+        self.size = 0
+        for column in (self._positions, self._identities, self._bodies):
+            column.clear()
+        return batch
 
 
 def lane_of(identity: str, lanes: int) -> int:

@@ -3,12 +3,12 @@
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import requests
 import urllib3.exceptions
@@ -62,6 +62,7 @@ class BulkClient:
     sent: int = 0
     retries: int = 0
     _session: requests.Session = field(default_factory=requests.Session)
+    _prepared: tuple[requests.PreparedRequest, Mapping[str, Any]] | None = None
 
     def post(
         self, body: bytes, turn: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -102,20 +103,41 @@ class BulkClient:
         self.sent += 1
         late = self.clock() + read_timeout
         try:
-            with self._session.post(
-                self.endpoint.url,
-                data=body,
-                headers=self.endpoint.headers(self.now()),
+            request, settings = self._request(body)
+            with self._session.send(
+                request,
                 timeout=(min(CONNECT_TIMEOUT, read_timeout), read_timeout),
                 # A redirect would turn the POST into a GET, and a 200 of that into a lie.
                 allow_redirects=False,
-                stream=True,
+                **settings,
             ) as response:
                 answer = self._read(response, late)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             return _failure(error)
         now = datetime.fromtimestamp(self.now(), UTC)
         return self.endpoint.read_reply(response.status_code, response.headers, answer, now)
+
+    def _request(self, body: bytes) -> tuple[requests.PreparedRequest, Mapping[str, Any]]:
+        """One try's request, and what the environment says of proxies and certificates.
+
+        `Session.post` would read the environment and `.netrc`, parse the URL and build the
+        request anew each time: 0.8 of its 1.8 ms of CPU, in which no other thread gets on.
+        """
+        session = self._session
+        if self._prepared is None:
+            empty = session.prepare_request(requests.Request("POST", self.endpoint.url))
+            self._prepared = (
+                empty,
+                session.merge_environment_settings(empty.url, {}, True, None, None),
+            )
+        empty, settings = self._prepared
+        # A copy, so that no body stays here: up to a megabyte a lane.
+        request = empty.copy()
+        request.headers.update(self.endpoint.headers(self.now()))
+        request.prepare_body(body, None)
+        if session.cookies:  # those that came with earlier answers
+            request.prepare_cookies(session.cookies)
+        return request, settings
 
     def _read(self, response: requests.Response, late: float) -> bytes:
         """The body, in time: the timeout of the socket begins anew with each byte."""

@@ -179,6 +179,15 @@ def compile_lookup(path: str, schema: Schema | None) -> Lookup:
     if len(keys) == 1 and open_path is None:
         # `record.get(key, MISSING)`, which costs less than a call to a function of ours.
         return methodcaller("get", keys[0], MISSING)
+    if len(keys) == 2 and open_path is None:
+        # As below, without a loop: half of its time.
+        first, second = keys
+
+        def look_up_below(record: Record) -> Any:
+            below = record.get(first)
+            return below.get(second, MISSING) if type(below) is dict else MISSING
+
+        return look_up_below
 
     def look_up(record: Record) -> Any:
         value: Any = record

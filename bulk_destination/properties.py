@@ -5,7 +5,7 @@ on. No exception for any JSON value.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -22,6 +22,7 @@ from bulk_destination.values import MISSING, Adjustments
 
 Scalar = str | int | float | bool
 
+_LARGEST_FLOAT: Final = math.nextafter(math.inf, 0)
 #: Names of properties that are remembered to fit.
 _MOST_NAMES: Final = 10_000
 
@@ -37,6 +38,12 @@ class Limits:
     number: int | None = None
     #: Properties of one item; None: any number of them.
     count: int | None = None
+    #: The size of the largest number that is no integer; NaN and infinities are above it.
+    largest: float = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        largest = _LARGEST_FLOAT if self.number is None else self.number
+        object.__setattr__(self, "largest", largest)
 
     def name_fits(self, name: str) -> bool:
         """Whether a property can be called so. No service documents one without a name."""
@@ -49,23 +56,29 @@ class Limits:
             return len(value) <= self.text_length  # type: ignore[arg-type]
         if kind is bool:
             return True
-        if self.number is None:
-            return kind is int or math.isfinite(value)  # type: ignore[arg-type]
-        # False for NaN and infinities, too.
-        return -self.number <= value <= self.number  # type: ignore[operator]
+        if kind is int and self.number is None:
+            return True
+        return -self.largest <= value <= self.largest  # type: ignore[operator]
 
 
 class PropertyMapper:
-    """Picks the selected properties of each record; remembers which columns never came."""
+    """Picks the selected properties of each record; remembers which columns never came.
+
+    Most values stay as they are, and a call for each of them would be a good part of all work. So
+    three loops ask `Limits` by comparisons of their own, and call nothing for those.
+    """
 
     def __init__(self, selection: PropertySelection, schema: Schema | None, limits: Limits) -> None:
         #: The most properties that any record had for sending.
         self.most = 0
         self._limits = limits
+        self._bounds = limits.text_length, limits.largest, limits.number is None
         self._everything = selection.everything
         self._columns = [
             (column.name, compile_lookup(column.path, schema)) for column in selection.columns
         ]
+        self._fitting_columns = [each for each in self._columns if limits.name_fits(each[0])]
+        self._other_columns = [each for each in self._columns if not limits.name_fits(each[0])]
         #: Column by its name as a property.
         self._never_seen = {column.name: column.path for column in selection.columns}
         self._last_record: Record = {}
@@ -74,21 +87,24 @@ class PropertyMapper:
     def properties(self, record: Record, adjustments: Adjustments) -> dict[str, Scalar]:
         """`{name: value}` as it is sent; a column missing in this record is left out."""
         limits = self._limits
+        longest, largest, any_int = self._bounds
         properties = self._all_properties(record, adjustments) if self._everything else {}
         if self._never_seen:
             self._look_for_unseen(record)
-        longest_text, largest, longest_name = limits.text_length, limits.number, limits.name_length
-        for name, look_up in self._columns:
+        for name, look_up in self._fitting_columns:
             value = look_up(record)
             kind = type(value)
-            # Most are dealt with right here: a call for each is a good part of all work.
             if (
-                (kind is str and len(value) <= longest_text)
-                or (kind is int and (largest is None or -largest <= value <= largest))
+                (kind is str and len(value) <= longest)
+                or (kind is int and (any_int or -largest <= value <= largest))
                 or kind is bool
-            ) and 0 < len(name) <= longest_name:
+                or (kind is float and -largest <= value <= largest)
+            ):
                 properties[name] = value
             elif value is not MISSING:
+                add_property(properties, name, value, limits, adjustments)
+        for name, look_up in self._other_columns:
+            if (value := look_up(record)) is not MISSING:
                 add_property(properties, name, value, limits, adjustments)
         if len(properties) > self.most:  # noqa: PLR1730  # max() would be one call more a record
             self.most = len(properties)
@@ -110,26 +126,25 @@ class PropertyMapper:
     def _all_properties(self, record: Record, adjustments: Adjustments) -> dict[str, Scalar]:
         """All leaves of a record, as `add_property` gives them one by one."""
         limits = self._limits
-        longest, largest = limits.text_length, limits.number
-        # Most stay as they are: all are copied, and only the others taken up again.
+        longest, largest, any_int = self._bounds
+        # All are copied, and only the others taken up again.
         properties = dict(record)
         others = [
             name
             for name, value in record.items()
             if (type(value) is not str or len(value) > longest)
-            and (
-                type(value) is not int or (largest is not None and not -largest <= value <= largest)
-            )
+            and (type(value) is not int or not (any_int or -largest <= value <= largest))
             and type(value) is not bool
+            and (type(value) is not float or not -largest <= value <= largest)
         ]
-        if names := record.keys() - self._fitting_names:
+        if not self._fitting_names.issuperset(record):
             others = list(record)
             if len(self._fitting_names) < _MOST_NAMES:
-                self._fitting_names |= set(filter(limits.name_fits, names))
-        for name in others:
-            del properties[name]
-        for name in others:
-            add_property(properties, name, record[name], limits, adjustments)
+                self._fitting_names |= set(filter(limits.name_fits, record))
+        values = [properties.pop(name) for name in others]
+        for name, value in zip(others, values, strict=True):
+            if value is not None:
+                add_property(properties, name, value, limits, adjustments)
         return properties
 
     def _first(
@@ -167,6 +182,8 @@ def _add_leaves(
     limits: Limits,
     adjustments: Adjustments,
 ) -> None:
+    longest, largest, any_int = limits.text_length, limits.largest, limits.number is None
+    longest_name = limits.name_length
     # A list that grows while it is walked: JSON may be nested deeper than Python calls may be,
     # and what is shallower comes first.
     containers = [(name, outermost)]
@@ -174,7 +191,14 @@ def _add_leaves(
         for key, value in container.items() if type(container) is dict else enumerate(container):
             name = f"{prefix}.{key}"
             kind = type(value)
-            if kind is dict or (kind is list and _has_containers(value)):
+            if (
+                (kind is str and len(value) <= longest)
+                or (kind is int and (any_int or -largest <= value <= largest))
+                or kind is bool
+                or (kind is float and -largest <= value <= largest)
+            ) and len(name) <= longest_name:
+                properties.setdefault(name, value)
+            elif kind is dict or (kind is list and _has_containers(value)):
                 if limits.name_fits(name):
                     containers.append((name, value))
                 else:

@@ -33,6 +33,7 @@ from bulk_destination.object_storage import ObjectStorage
 from bulk_destination.pacing import RetryPolicy
 from bulk_destination.progress import Progress
 from bulk_destination.quotas import MINUTE
+from bulk_destination.record_mapper import Payload
 from bulk_destination.rejected_files import RejectedFiles
 from bulk_destination.rejected_records import folder
 from bulk_destination.throttling import Throttling, running_status
@@ -156,8 +157,7 @@ class Sync(Generic[Item]):
                 case SourceEnded():
                     return
                 case Arrived(items):
-                    for item in items:
-                        self._take(item)
+                    self._take(items)
                     if not self._has_room:
                         yield from self._make_room()
                 case None:
@@ -215,15 +215,23 @@ class Sync(Generic[Item]):
             due.append(self._files.next_due())
         return min(seconds for seconds in due if seconds is not None)
 
-    def _take(self, item: Item) -> None:
-        taken = self._intake.take(item)
+    def _take(self, items: list[Item]) -> None:
+        # One loop with all it needs at hand, and payloads first: it turns for each record.
+        ledger, files = self.ledger, self._files
+        take, add = self._intake.take, self._delivery.add
+        for item in items:
+            taken = take(item)
+            if type(taken) is tuple:
+                if files is not None:
+                    files.keep(ledger.read, self.line_of(item))
+                identity, body = taken
+                add(ledger.read, identity, body)
+            elif taken is not None:
+                self._take_other(item, taken)
+
+    def _take_other(self, item: Item, taken: Payload | Rejected | StateMessage) -> None:
         position = self.ledger.read
-        if isinstance(taken, tuple):
-            if self._files is not None:
-                self._files.keep(position, self.line_of(item))
-            identity, body = taken
-            self._delivery.add(position, identity, body)
-        elif isinstance(taken, StateMessage):
+        if isinstance(taken, StateMessage):
             size = len(self.line_of(item))
             self._checkpoints.arrived(taken.raw, position, self._delivery.marks(), size)
         elif isinstance(taken, Rejected):
