@@ -61,6 +61,15 @@ _NASTY: Final = (
     4_242_424_242,
     12_345_678_901_234_567_890,
 )
+#: What the value column of a user event may hold. Texts that are JSON numbers are numbers.
+_AMOUNTS: Final = (
+    *(13_200, 0, -1, 9_007_199_254_740_992, -9_007_199_254_740_992, 19.99, -0.5, 1e-9, None),
+    *("13200", "-7", "0", "19.90", "1e3", "-2.5E-3", "9007199254740992"),
+)
+_NO_AMOUNTS: Final = (
+    *(9_007_199_254_740_994, -1e300, 1e999, float("nan"), True, [1], {"a": 1}, "", " ", "12,5"),
+    *("thirteen", "0x10", "007", "+1", ".5", "1_000", "NaN", "Infinity", "9007199254740994"),
+)
 #: Values of the identity column that belong to nobody; the last two would do for an account.
 _NOBODY: Final = (None, "", "   ", True, {"a": 1}, ["x"], "y" * 2_000, "guest", "NULL")
 
@@ -113,6 +122,10 @@ class Source:
             lines.append(self._good(last, f"last{last}@example.com"))
         return (*lines, self._state(len(lines), number + 90))
 
+    @property
+    def _hackle(self) -> bool:
+        return self.api == "user_events"
+
     def _row(self, number: int) -> Row:
         # Some people come again and again.
         at = int(len(self.people) * self.dice.random() ** 3)
@@ -143,15 +156,31 @@ class Source:
             data["id"] = f"identifier-{number}"
         if dice.random() < 0.8:
             data["at"] = f"2024-0{dice.randint(1, 9)}-1{dice.randrange(10)}T08:00:00.5Z"
+        if self._hackle:
+            data |= self._of_hackle()
         return Row(number, self._line(data), "lands", data)
+
+    def _of_hackle(self) -> Json:
+        """What only a user event meets: values, and properties at and over Hackle's limits."""
+        dice = self.dice
+        data: Json = {}
+        if dice.random() < 0.7:
+            some = (dice.randrange(1_000_000, 9_000_000), dice.choice(_AMOUNTS), dice.random())
+            data["amount"] = dice.choice(some)
+        if dice.random() < 0.05:
+            data |= {"essay": "é" * 1_025, "poem": "é" * 1_024, "k" * 128: 1, "k" * 129: 2}
+            data |= {"huge": -9_007_199_254_740_994, "nan": float("nan"), "sizes": [1, 1 << 60]}
+        if dice.random() < 0.02:
+            data |= {f"zz{n:03}": n for n in range(140)}
+        return data
 
     def _unmapped(self, good: Row) -> Row:
         """The same row, so that the connector cannot send it."""
         assert good.data is not None
         data, line = dict(good.data), good.line
         ways = ["nobody", "missing", "broken", "stream"]
-        if self.api == "track":
-            ways += ["event"] + ["time"] * self.dated
+        if self.api == "track" or self._hackle:
+            ways += ["event"] + ["time"] * self.dated + ["amount"] * self._hackle
         match self.dice.choice(ways):
             case "nobody":
                 user = self.api != "add_account_properties"
@@ -163,7 +192,10 @@ class Source:
             case "stream":
                 return Row(good.number, self._line(data, stream="strangers"), "unmapped", data)
             case "event":
-                data["name"] = self.dice.choice((None, "", " ", {}, "e" * 1_025))
+                last = 7 if self._hackle else "e" * 1_025
+                data["name"] = self.dice.choice((None, "", " ", {}, last))
+            case "amount":
+                data["amount"] = self.dice.choice(_NO_AMOUNTS)
             case _:
                 data["at"] = self.dice.choice(("soon-ish", "2024-13-45", True, {}, "2024-02-30"))
         return Row(good.number, self._line(data), "unmapped", data)
