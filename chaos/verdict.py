@@ -129,10 +129,10 @@ def _events(expected: dict[int, Json], held: list[Json]) -> None:
         number = event["properties"]["n"]
         for name, value in expected[number].items():
             if name != "timestamp" or value is not None:
-                must(_same(event[name], value), f"an event's {name} is right", number)
+                must(same(event[name], value), f"an event's {name} is right", number)
 
 
-def _same(held: Any, expected: Any) -> bool:
+def same(held: Any, expected: Any) -> bool:
     """As JSON: True is not 1 there, and neither is 1.0."""
     return json.dumps(held, sort_keys=True) == json.dumps(expected, sort_keys=True)
 
@@ -154,7 +154,7 @@ def _copies(events: list[Json], witness: Witness) -> None:
     first = {event["properties"]["n"]: event for event in reversed(events)}
     for event in events:
         one = first[event["properties"]["n"]]
-        differ = [name for name in alike if not _same(event[name], one[name])]
+        differ = [name for name in alike if not same(event[name], one[name])]
         must(not differ, "a repeat is the same event", *differ)
 
 
