@@ -141,6 +141,9 @@ def as_it_is(service: Service) -> Callable[[], object]:
     return partial(runpy.run_path, PROGRAMS[service], run_name="__main__")
 
 
+MAIN_PY: Final = as_it_is("heap")
+
+
 def _program(service: Service, args: list[str], stderr: Path) -> subprocess.Popen[bytes]:
     """The program as Airbyte starts it."""
     with stderr.open("wb") as errors:
