@@ -478,9 +478,9 @@ def hackle(tmp_path: Path) -> Connector:
 
 
 @pytest.fixture
-def main_py(tmp_path: Path) -> Connector:
-    """The same, each process `main.py` from its first import on, as Airbyte starts it."""
-    return Connector(tmp_path, forks=False)
+def main_py(request: pytest.FixtureRequest, tmp_path: Path) -> Connector:
+    """The same, each process the program from its first import on, as Airbyte starts it."""
+    return Connector(tmp_path, getattr(request, "param", "track"), forks=False)
 
 
 # -- something that is not Heap -----------------------------------------------------------------

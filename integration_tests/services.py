@@ -1,7 +1,8 @@
 """What the tests know of each service: a configuration, the local one, and how a request looks.
 
-`@both` runs a test with the connector of each service, loading events; `@every_api` once for each
-of all that they can load. The fixture `connector` is then the one that loads that.
+`@both` runs a test with the connector of each service, loading events, and `@both_programs` the
+same in a process of its own; `@every_api` once for each of all that they can load. The fixture
+(`connector`, `main_py`) is then the one that loads that.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ EVENTS: Final = {
 }
 
 both = pytest.mark.parametrize("connector", EVENTS, indirect=True)
+both_programs = pytest.mark.parametrize("main_py", EVENTS, indirect=True)
 every_api = pytest.mark.parametrize("connector", APIS, indirect=True)
 
 Json = dict[str, Any]
