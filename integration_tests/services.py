@@ -33,6 +33,23 @@ EVENTS: Final = {
     "user_events": ("trackEvents", "insertId", 500),
 }
 
+#: The purchases of Hackle's document "Track User Events", as a source would give them: the event
+#: key alone, with a value, with properties.
+PURCHASES: Final[list[dict[str, Any]]] = [
+    {"event": "purchase", "user": "ae2182e0"},
+    {"event": "purchase", "user": "ae2182e0", "amount": 13200},
+    {
+        **{"event": "purchase", "user": "ae2182e0", "amount": 13200},
+        **{"pay_method": "CARD", "discount_amount": 800, "is_discount": True},
+    },
+]
+PURCHASE_COLUMNS: Final = {
+    "event_key_column": "event",
+    "user_id_column": "user",
+    "value_column": "amount",
+    "property_columns": "pay_method, discount_amount, is_discount",
+}
+
 both = pytest.mark.parametrize("connector", EVENTS, indirect=True)
 both_programs = pytest.mark.parametrize("main_py", EVENTS, indirect=True)
 every_api = pytest.mark.parametrize("connector", APIS, indirect=True)

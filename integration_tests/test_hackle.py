@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
-from services import SDK_KEY
+from services import PURCHASE_COLUMNS, PURCHASES, SDK_KEY
 
 from bulk_destination.pacing import RetryPolicy
 from bulk_destination.sync import Surroundings
@@ -19,22 +19,6 @@ from hackle_sandbox import SandboxOptions, running
 
 if TYPE_CHECKING:
     from conftest import Connector, Json, Serve
-
-#: The user's document, "Track User Events": the key alone, with a value, with properties.
-PURCHASES: list[dict[str, Any]] = [
-    {"event": "purchase", "user": "ae2182e0"},
-    {"event": "purchase", "user": "ae2182e0", "amount": 13200},
-    {
-        **{"event": "purchase", "user": "ae2182e0", "amount": 13200},
-        **{"pay_method": "CARD", "discount_amount": 800, "is_discount": True},
-    },
-]
-COLUMNS = {
-    "event_key_column": "event",
-    "user_id_column": "user",
-    "value_column": "amount",
-    "property_columns": "pay_method, discount_amount, is_discount",
-}
 
 
 def status_of_check(connector: Connector, config: object) -> Json:
@@ -52,7 +36,7 @@ def test_the_users_examples(hackle: Connector) -> None:
     """Each purchase of the document lands to the letter, and a second run adds none."""
     lines = [hackle.record(data, emitted_at=n) for n, data in enumerate(PURCHASES)]
     with running() as local:
-        config = hackle.config(local.url, **COLUMNS)
+        config = hackle.config(local.url, **PURCHASE_COLUMNS)
         before = time.time() * 1_000
         for _ in range(2):
             outcome = hackle.write(config, [*lines, hackle.state(1)]).succeeded()

@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
+from services import PURCHASE_COLUMNS, PURCHASES
 
 from chaos.process import FORKS, PROGRAMS, as_it_is
 from hackle_sandbox import Sandbox
@@ -27,22 +27,7 @@ SDK = HERE.parents[1] / ".cache/hackle-sdk/bin/python"
 #: Seconds; on a slow machine too, nothing here takes as long.
 PATIENCE = 60
 
-#: The purchases of `hackle_sdk_track.py` as a source would give them.
-RECORDS: list[dict[str, Any]] = [
-    {"event": "purchase", "user": "ae2182e0"},
-    {"event": "purchase", "user": "ae2182e0", "amount": 13200},
-    {
-        **{"event": "purchase", "user": "ae2182e0", "amount": 13200},
-        **{"pay_method": "CARD", "discount_amount": 800, "is_discount": True},
-    },
-]
-CONFIG = {
-    "sdk_key": "peer-key",
-    "event_key_column": "event",
-    "user_id_column": "user",
-    "value_column": "amount",
-    "property_columns": "pay_method, discount_amount, is_discount",
-}
+CONFIG = {"sdk_key": "peer-key", **PURCHASE_COLUMNS}
 
 
 @contextmanager
@@ -77,7 +62,7 @@ def send_by_connector(url: str, folder: Path) -> None:
         command += [f"--{name}", str(file)]
     messages = (
         {"stream": "purchases", "data": data, "emitted_at": number}
-        for number, data in enumerate(RECORDS)
+        for number, data in enumerate(PURCHASES)
     )
     lines = [json.dumps({"type": "RECORD", "record": message}) + "\n" for message in messages]
     done = FORKS.run(as_it_is("hackle"), command, input="".join(lines).encode(), timeout=PATIENCE)
@@ -127,7 +112,7 @@ def test_both_send_the_same(by_sdk: tuple[Write, Sandbox], by_connector: Write) 
     found, ours = without_ids_and_times(by_connector)
     assert found == expected
     for ids_and_times in (theirs, ours):
-        assert len({insert_id for insert_id, _ in ids_and_times}) == len(RECORDS)
+        assert len({insert_id for insert_id, _ in ids_and_times}) == len(PURCHASES)
         for insert_id, milliseconds in ids_and_times:
             assert type(insert_id) is str
             assert type(milliseconds) is int
@@ -148,9 +133,9 @@ def test_a_repeat(tmp_path: Path) -> None:
     with local_hackle() as (url, hackle, _):
         for _ in range(2):
             send_by_sdk(url)
-        assert len(hackle.events()) == 2 * len(RECORDS)
+        assert len(hackle.events()) == 2 * len(PURCHASES)
         hackle.reset()
         for _ in range(2):
             send_by_connector(url, tmp_path)
-        assert len(hackle.events()) == len(RECORDS)
-        assert hackle.stats()["repeats_absorbed"] == len(RECORDS)
+        assert len(hackle.events()) == len(PURCHASES)
+        assert hackle.stats()["repeats_absorbed"] == len(PURCHASES)
