@@ -92,6 +92,7 @@ class Source:
     def drawn(dice: Random, api: str, max_body: int | None) -> Source:
         """A source with a crowd and a share of bad rows of its own."""
         crowd = [f"person{n}@example.com" for n in range(dice.choice((1, 8, 100, 5_000)))]
+        nasty = (*_NASTY, "w" * 512) if api == "user_events" else _NASTY
         bad = dice.random() < 0.6
         return Source(
             dice,
@@ -100,7 +101,7 @@ class Source:
             unmapped=dice.choice((0.002, 0.03, 0.2)) if bad else 0,
             refused=dice.choice((0, 0.002, 0.02)) if bad else 0,
             max_body=max_body,
-            people=(*crowd, *(_NASTY if dice.random() < 0.7 else ())),
+            people=(*crowd, *(nasty if dice.random() < 0.7 else ())),
         )
 
     def lines(self, count: int, states_every: int) -> tuple[Row | State, ...]:
@@ -183,8 +184,8 @@ class Source:
             ways += ["event"] + ["time"] * self.dated + ["amount"] * self._hackle
         match self.dice.choice(ways):
             case "nobody":
-                user = self.api != "add_account_properties"
-                data["who"] = self.dice.choice(_NOBODY if user else _NOBODY[:-2])
+                nobody = _NOBODY[:-2] if self.api == "add_account_properties" else _NOBODY
+                data["who"] = self.dice.choice((*nobody, *(["z" * 513] if self._hackle else [])))
             case "missing":
                 del data["who"]
             case "broken":
