@@ -41,7 +41,7 @@ integration-tests: $(VENV)/.tests real-source-environments real-peer-environment
 docs-tests: $(VENV)/.tests $(CACHE)/source-faker/.made ## What the documents show and say, run
 	$(BIN)/python -m pytest -n 2 docs_tests
 
-chaos: $(VENV)/.demo ## 220 seeded syncs into a Heap that fails, some killed, and one within its quotas
+chaos: $(VENV)/.demo ## 220 seeded syncs into a Heap and a Hackle that fail, some killed, and one within Heap's quotas
 	$(BIN)/python -m chaos
 
 test-browser: $(VENV)/.tests $(CACHE)/browser/.made ## The form and the local Heap's page in Chromium; needs npm, installs Chromium where none is

@@ -28,6 +28,8 @@ class Endpoint:
     keeps_for_ever: bool
     #: The headers of one try, at a Unix time in seconds.
     headers: Callable[[float], Mapping[str, str]]
+    #: Of the headers, what nobody may read, even where the service repeats it in its words.
+    secrets: tuple[str, ...] = ()
 
     def body(self, items: list[bytes] | tuple[bytes, ...]) -> bytes:
         """A request's body."""

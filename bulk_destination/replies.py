@@ -7,7 +7,7 @@ unix,iso8601 timestamp`.
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -125,13 +125,17 @@ _ESCAPED: Final = re.compile(r"(?:\\u[0-9A-Fa-f]{4})+")
 _BLANK: Final = "\0"
 
 
-def reason_for(refused: Refused, item: bytes, service: str) -> str:
+def reason_for(refused: Refused, item: bytes, service: str, secrets: Iterable[str] = ()) -> str:
     """The words of `service` as a countable reason: no index, and nothing that stands in the item.
 
     Quoted text, anything with an `@`, and free-standing numbers go; so does every value of the
-    refused item, wherever it stands in the words, and every name that may be a value.
+    refused item, wherever it stands in the words, and every name that may be a value. `secrets`
+    are not in the item, and go as well.
     """
-    words = _INDEX.sub("[]", _ESCAPED.sub(_unescaped, refused.words))
+    words = _ESCAPED.sub(_unescaped, refused.words)
+    for secret in secrets:
+        words = re.sub(re.escape(secret), _BLANK, words, flags=re.IGNORECASE)
+    words = _INDEX.sub("[]", words)
     parsed = orjson.loads(item)
     for name in sorted(parsed.get("properties", ()), key=len, reverse=True):
         words = words.replace(name, shown(name))

@@ -52,7 +52,7 @@ def settle(batch: Batch, endpoint: Endpoint, merges: bool, post: Post) -> Settle
         if isinstance(reply, Accepted):
             merged += len(part) - len(items)
         elif len(part) == 1:
-            reason = _reason(reply, part.bodies[0], endpoint.service)
+            reason = _reason(reply, part.bodies[0], endpoint)
             rejections.append(Rejection(part.positions[0], reason))
         else:
             first, second = part.halves_by_size() if isinstance(reply, TooLarge) else part.halves()
@@ -60,7 +60,7 @@ def settle(batch: Batch, endpoint: Endpoint, merges: bool, post: Post) -> Settle
     return Settlement(batch.positions, tuple(rejections), merged)
 
 
-def _reason(reply: Refused | TooLarge, item: bytes, service: str) -> str:
+def _reason(reply: Refused | TooLarge, item: bytes, endpoint: Endpoint) -> str:
     if isinstance(reply, TooLarge):
-        return f"too_large_for_{service.lower()}"
-    return reason_for(reply, item, service)
+        return f"too_large_for_{endpoint.service.lower()}"
+    return reason_for(reply, item, endpoint.service, endpoint.secrets)

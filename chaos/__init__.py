@@ -1,11 +1,12 @@
-"""Seeded syncs into a local Heap that fails, and the proof that nothing was lost or doubled.
+"""Seeded syncs into a local Heap or Hackle that fails, and the proof that nothing was lost or
+doubled.
 
-    python -m chaos                        # the long run, with its figures at the end
-    python -m chaos --seed 1 --run 17      # one of its runs again
+    python -m chaos                                        # the long run, figures at the end
+    python -m chaos --service hackle --seed 1 --run 17     # one of its runs again
 
-A seed and a number give a `Scenario`: what the source says, what Heap does to the requests, and
-at which moments the connector is killed. The connector is a process, Heap a server on a real
-socket; between them stands a `Witness`. Imports run downward:
+A service, a seed and a number give a `Scenario`: what the source says, what the service does to
+the requests, and at which moments the connector is killed. The connector is a process, the service
+a server on a real socket; between them stands a `Witness`. Imports run downward:
 
     __main__
     play                          one run, from its scenario to its figures
@@ -14,6 +15,6 @@ socket; between them stands a `Witness`. Imports run downward:
     scenario             leaks
     source
 
-`source`, `scenario` and `model` share no code with the connector: they say for themselves what
+`source`, `scenario` and `model` share no code with the connectors: they say for themselves what
 comes in and what must land.
 """

@@ -18,13 +18,14 @@ _SHORTEST_NUMBER: Final = 6
 _PIECE: Final = 24
 
 
-def leaks(fed: Iterable[bytes | bytearray], app_id: object, shown: Iterable[bytes]) -> list[str]:
+def leaks(fed: Iterable[bytes | bytearray], secret: object, shown: Iterable[bytes]) -> list[str]:
     """Where the values come from that were fed in and are shown; never the values.
 
-    `fed` are lines of stdin, `shown` lines of output. The configuration's `app_id` is a secret.
+    `fed` are lines of stdin, `shown` lines of output. `secret` is the configuration's: its
+    `app_id` or `sdk_key`.
     """
     text = _searchable(shown)
-    values = [("app_id", value) for value in _texts(app_id)]
+    values = [("the configuration's secret", value) for value in _texts(secret)]
     values += _values_of(fed)
     return list(dict.fromkeys(where for where, value in values if _is_in(value.lower(), text)))
 

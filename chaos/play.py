@@ -15,10 +15,14 @@ from signal import SIGKILL
 
 from chaos import verdict
 from chaos.process import Connector, Ended
-from chaos.scenario import LARGEST, Death, Moment, Scenario, drawn
+from chaos.scenario import LARGEST, Death, Moment, Scenario, Service, drawn
 from chaos.source import Json, Row, State
 from chaos.witness import Witness
-from heap_sandbox import Sandbox, SandboxOptions
+from hackle_sandbox import Sandbox as Hackle
+from hackle_sandbox import SandboxOptions as HackleOptions
+from hackle_sandbox.app import hackle_app
+from heap_sandbox import Sandbox as Heap
+from heap_sandbox import SandboxOptions as HeapOptions
 from heap_sandbox.app import heap_app
 from sandbox.server import listen, serving, url_of
 
@@ -47,12 +51,13 @@ class Figures:
             setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
 
-def play(seed: int, run: int, largest: int = LARGEST) -> Figures:
+def play(service: Service, seed: int, run: int, largest: int = LARGEST) -> Figures:
     """One run of a seed. Raises a FailedRunError that says how to have it again."""
     try:
-        return load(drawn(seed, run, largest))
+        return load(drawn(service, seed, run, largest))
     except Exception as problem:
-        again = f"python -m chaos --seed {seed} --run {run} --largest {largest}"
+        again = f"python -m chaos --service {service} --seed {seed} --run {run}"
+        again += f" --largest {largest}"
         raise FailedRunError(
             f"{type(problem).__name__}: {problem}\nOnce more: {again}"
         ) from problem
@@ -60,31 +65,37 @@ def play(seed: int, run: int, largest: int = LARGEST) -> Figures:
 
 def load(scenario: Scenario) -> Figures:
     """Loads all of the scenario's input. Raises a BrokenPromiseError where a promise is broken."""
-    with watched(scenario.heap) as (heap, witness), tempfile.TemporaryDirectory() as folder:
-        run = _Run(scenario, heap, witness, Path(folder))
+    with watched(scenario.options) as (there, witness), tempfile.TemporaryDirectory() as folder:
+        run = _Run(scenario, there, witness, Path(folder))
         run.live()
-        verdict.heap_holds_the_input(scenario, heap, witness)
-        statuses = heap.stats()["requests"]["by_status"]
-        run.figures.requests = heap.stats()["requests"]["total"]
-        run.figures.faults.update(heap.stats()["faults"])
+        verdict.the_input_is_held(scenario, there, witness)
+        statuses = there.stats()["requests"]["by_status"]
+        run.figures.requests = there.stats()["requests"]["total"]
+        run.figures.faults.update(there.stats()["faults"])
         run.figures.faults.update({name: statuses.get(name, 0) for name in ("400", "413")})
     return run.figures
 
 
 @contextmanager
-def watched(options: SandboxOptions) -> Iterator[tuple[Sandbox, Witness]]:
-    """A local Heap on a real socket, with a witness before it."""
+def watched(options: HeapOptions | HackleOptions) -> Iterator[tuple[Heap | Hackle, Witness]]:
+    """A local service on a real socket, with a witness before it."""
     with listen(options.host, options.port) as listener:
-        heap = Sandbox(options, url=url_of(listener))
-        witness = Witness(heap_app(heap))
-        with closing(heap), serving(witness, listener):
-            yield heap, witness
+        url = url_of(listener)
+        there: Heap | Hackle
+        if isinstance(options, HeapOptions):
+            there = Heap(options, url=url)
+            witness = Witness(heap_app(there))
+        else:
+            there = Hackle(options, url=url)
+            witness = Witness(hackle_app(there))
+        with closing(there), serving(witness, listener):
+            yield there, witness
 
 
 @dataclass
 class _Run:
     scenario: Scenario
-    heap: Sandbox
+    there: Heap | Hackle
     witness: Witness
     folder: Path
     figures: Figures = field(default_factory=lambda: Figures(runs=1))
@@ -103,9 +114,9 @@ class _Run:
         self.witness.next_process()
         faults = self._faults()
         states = verdict.States(source, self.witness.has_settled)
-        config = self.scenario.config(self.heap.url)
+        config = self.scenario.config(self.there.url)
         ended = self._process(config, source, states, death)
-        verdict.nothing_shown(ended, source, config)
+        verdict.nothing_shown(ended, source, self.scenario.secret)
         self.figures.processes += 1
         self.figures.states += states.seen
         self.figures.retries += self.witness.arrived.total() - len(self.witness.arrived)
@@ -128,6 +139,7 @@ class _Run:
         death: Death | None,
     ) -> Ended:
         connector = Connector(
+            self.scenario.service,
             config,
             self.scenario.catalog(),
             self.folder,
@@ -149,7 +161,7 @@ class _Run:
         return connector.run(_chunks(source, self.scenario.chunks), on_state)
 
     def _faults(self) -> int:
-        return sum(self.heap.stats()["faults"].values())
+        return sum(self.there.stats()["faults"].values())
 
 
 def _chunks(source: tuple[Row | State, ...], seed: int) -> Iterator[bytes]:

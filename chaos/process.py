@@ -1,8 +1,8 @@
-"""The connector's `write` as a process: it is fed, its states are seen as they come, it ends.
+"""A connector's `write` as a process: it is fed, its states are seen as they come, it ends.
 
-A start costs seconds, nearly all for the imports of Airbyte's CDK. So there are two ways: `main.py`
-as Airbyte starts it, and a fork of a process that has imported the same and does nothing else
-(`fork_server`). A fork runs the same command line, with shorter waits.
+A start costs seconds, nearly all for the imports of Airbyte's CDK. So there are two ways: the
+program as Airbyte starts it, and a fork of a process that has imported the same and does nothing
+else (`fork_server`). A fork runs the same command line, with shorter waits.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ from pathlib import Path
 from typing import Final
 
 from bulk_destination.client import READ_TIMEOUT
+from bulk_destination.destination import BulkDestination
 from bulk_destination.pacing import RetryPolicy
 from bulk_destination.sync import Surroundings
+from chaos.scenario import Service
 from chaos.source import Json
+from destination_hackle import DestinationHackle
 from destination_heap_analytics import DestinationHeapAnalytics
 from fork_server import Forked, ForkServer, inherited
 
@@ -33,10 +36,17 @@ PATIENCE: Final = 600.0
 #: shorter than its hangs.
 SHORT_READ_TIMEOUT: Final = 1.5
 
-#: Forks with the connector imported.
+#: What Airbyte starts, in Python, and what is in it.
+PROGRAMS: Final[dict[Service, str]] = {
+    "heap": str(ROOT / "main.py"),
+    "hackle": str(Path(sys.executable).with_name("destination-hackle")),
+}
+DESTINATIONS: Final[dict[Service, type[BulkDestination]]] = {
+    "heap": DestinationHeapAnalytics,
+    "hackle": DestinationHackle,
+}
+#: Forks with both connectors imported.
 FORKS: Final = ForkServer("chaos.process")
-#: What a fork does to be `main.py` as it is.
-MAIN_PY: Final = partial(runpy.run_path, str(ROOT / "main.py"), run_name="__main__")
 
 
 @dataclass(frozen=True)
@@ -65,9 +75,16 @@ class Connector:
     """A running `write`."""
 
     def __init__(
-        self, config: Json, catalog: Json, folder: Path, *, patient: bool, hangs: bool = False
+        self,
+        service: Service,
+        config: Json,
+        catalog: Json,
+        folder: Path,
+        *,
+        patient: bool,
+        hangs: bool = False,
     ) -> None:
-        """Starts it; `patient` as `main.py`, else as a fork, ready for a Heap that hangs."""
+        """Starts it; `patient` as its program, else as a fork, ready for a service that hangs."""
         args = ["write"]
         for name, content in (("config", config), ("catalog", catalog)):
             path = folder / f"{name}.json"
@@ -75,7 +92,8 @@ class Connector:
             args += [f"--{name}", str(path)]
         self._stderr = folder / "stderr"
         self._hangs = False
-        self._process = (_main_py if patient else _fork(hangs))(args, self._stderr)
+        start = _program if patient else _fork(hangs)
+        self._process = start(service, args, self._stderr)
 
     def kill(self) -> None:
         """kill -9, this process and no other; callable from any thread."""
@@ -118,11 +136,19 @@ class Connector:
                 stdin.flush()
 
 
-def _main_py(args: list[str], stderr: Path) -> subprocess.Popen[bytes]:
-    """`main.py` as Airbyte starts it."""
+def as_it_is(service: Service) -> Callable[[], object]:
+    """What a fork does to be a connector's program as it is."""
+    return partial(runpy.run_path, PROGRAMS[service], run_name="__main__")
+
+
+MAIN_PY: Final = as_it_is("heap")
+
+
+def _program(service: Service, args: list[str], stderr: Path) -> subprocess.Popen[bytes]:
+    """The program as Airbyte starts it."""
     with stderr.open("wb") as errors:
         return subprocess.Popen(
-            [sys.executable, str(ROOT / "main.py"), *args],
+            [sys.executable, PROGRAMS[service], *args],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -130,22 +156,21 @@ def _main_py(args: list[str], stderr: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def _fork(hangs: bool) -> Callable[[list[str], Path], Forked]:
+def _fork(hangs: bool) -> Callable[[Service, list[str], Path], Forked]:
     """The same command in a fork of a process that has imported it."""
     surroundings = Surroundings(
         retry_policy=RetryPolicy(first=0.01, longest=0.1),
         read_timeout=SHORT_READ_TIMEOUT if hangs else READ_TIMEOUT,
     )
 
-    def start(args: list[str], stderr: Path) -> Forked:
+    def start(service: Service, args: list[str], stderr: Path) -> Forked:
+        run = partial(run_in, surroundings, service)
         with stderr.open("wb") as errors:
-            return FORKS.popen(
-                partial(run_in, surroundings), ["main.py", *args], env=inherited(), stderr=errors
-            )
+            return FORKS.popen(run, [PROGRAMS[service], *args], env=inherited(), stderr=errors)
 
     return start
 
 
-def run_in(surroundings: Surroundings) -> None:
-    """What a fork does: `main.py` in other surroundings."""
-    DestinationHeapAnalytics(surroundings).run(sys.argv[1:])
+def run_in(surroundings: Surroundings, service: Service = "heap") -> None:
+    """What a fork does: the program in other surroundings."""
+    DESTINATIONS[service](surroundings).run(sys.argv[1:])

@@ -30,9 +30,9 @@ def load_at_full_speed() -> str:
                 {"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "append"}
             ]
         }
-        connector = Connector(config, catalog, Path(folder), patient=True)
+        connector = Connector("heap", config, catalog, Path(folder), patient=True)
         ended = connector.run((row.line for row in rows), lambda _: None)
-        nothing_shown(ended, rows, config)
+        nothing_shown(ended, rows, APP_ID)
         must(ended.code == 0, "the connector ends with 0", ended.code)
         events, statuses = heap.events(), heap.stats()["requests"]["by_status"]
     held = sorted(event["properties"]["n"] for event in events)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from random import Random
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from chaos.source import POISON, STREAM, Json, Row, Source, State
-from heap_sandbox import SandboxOptions
+from hackle_sandbox import SandboxOptions as HackleOptions
+from heap_sandbox import SandboxOptions as HeapOptions
 from sandbox.faults import DEFAULT_KINDS, HANGS
 
-APIS: Final = ("track", "add_user_properties", "add_account_properties")
+Service = Literal["heap", "hackle"]
+#: What the connector of each service can load.
+APIS: Final[dict[Service, tuple[str, ...]]] = {
+    "heap": ("track", "add_user_properties", "add_account_properties"),
+    "hackle": ("user_events",),
+}
 APP_ID: Final = "3000610572"
+SDK_KEY: Final = "hackle-sdk-key-4f0c1d"
 #: Rows of a run, about, at most.
 LARGEST: Final = 8_000
 #: Kinds that cost about a second each time they are met.
@@ -25,9 +32,9 @@ Moment = Literal["request", "answer", "state", "hundredth"]
 class Death:
     """kill -9 at the `count`-th such moment of a process.
 
-    A request has arrived and is not judged; an answer is about to leave, so that Heap has taken
-    what the connector does not know of; a state was seen on stdout; a hundredth of a second has
-    passed.
+    A request has arrived and is not judged; an answer is about to leave, so that the service has
+    taken what the connector does not know of; a state was seen on stdout; a hundredth of a second
+    has passed.
     """
 
     at: Moment
@@ -38,8 +45,9 @@ class Death:
 class Scenario:
     """One seeded sync."""
 
+    service: Service
     api: str
-    heap: SandboxOptions
+    options: HeapOptions | HackleOptions
     #: Whether the connector's own waits and timeouts hold; else short ones.
     patient: bool
     requests_in_flight: int
@@ -53,6 +61,16 @@ class Scenario:
 
     def config(self, base_url: str) -> Json:
         """The connector's configuration."""
+        if self.service == "hackle":
+            return {
+                "sdk_key": SDK_KEY,
+                "base_url": base_url,
+                "event_key_column": "name",
+                "user_id_column": "who",
+                "value_column": "amount",
+                **({"timestamp_column": "at"} if self.dated else {}),
+                "requests_in_flight": self.requests_in_flight,
+            }
         columns = {
             "track": {"event_column": "name", "identity_column": "who"}
             | ({"timestamp_column": "at"} if self.dated else {}),
@@ -82,8 +100,18 @@ class Scenario:
 
     @property
     def hangs(self) -> bool:
-        """Whether Heap may let a request wait for longer than the connector does."""
-        return bool(HANGS & {*self.heap.fail_kinds})
+        """Whether the service may let a request wait for longer than the connector does."""
+        return bool(HANGS & {*self.options.fail_kinds})
+
+    @property
+    def once(self) -> bool:
+        """Whether the service keeps one event of an id; Hackle publishes neither."""
+        return isinstance(self.options, HeapOptions) or self.options.deduplicate
+
+    @property
+    def secret(self) -> str:
+        """What of the configuration no output may show."""
+        return SDK_KEY if self.service == "hackle" else APP_ID
 
     @property
     def rows(self) -> list[Row]:
@@ -91,35 +119,40 @@ class Scenario:
         return [one for one in self.source if isinstance(one, Row)]
 
 
-def drawn(seed: int, run: int, largest: int) -> Scenario:
-    """Run number `run` of `seed`, with about `largest` rows at most.
+def drawn(service: Service, seed: int, run: int, largest: int) -> Scenario:
+    """Run number `run` of `seed` into `service`, with about `largest` rows at most.
 
     Each API has its turn, every fourth run is killed twice, every tenth has the connector's own
     waits, and every fifth meets what takes seconds.
     """
     dice = Random(f"{seed}/{run}")
-    api = APIS[run % 3]
+    api = APIS[service][run % len(APIS[service])]
     killed, patient, slow = run % 4 == 0, run % 10 == 1, run % 5 == 2
     # Small bodies make many requests: moments to be killed at, and faults to be met.
     small = killed or slow or dice.random() < 0.3
     max_body = dice.randint(12_000, 80_000) if small else None
     kinds = dice.sample(_QUICK_KINDS, dice.randint(1, len(_QUICK_KINDS)))
-    heap = SandboxOptions(
-        quotas=False,
-        fail_rate=0.12 if slow or killed or patient else dice.choice((0.1, 0.3, 0.5)),
-        seed=dice.randrange(1 << 30),
-        fail_kinds=(*kinds, *(_SLOW_KINDS if slow else ())),
-        hang_seconds=4,
-        latency_ms=dice.choice((0, 0, 3, 12)),
-        max_body_bytes=max_body,
-        poison=(POISON,),
-        quote_values=dice.random() < 0.5,
+    trouble: dict[str, Any] = {
+        "fail_rate": 0.12 if slow or killed or patient else dice.choice((0.1, 0.3, 0.5)),
+        "seed": dice.randrange(1 << 30),
+        "fail_kinds": (*kinds, *(_SLOW_KINDS if slow else ())),
+        "hang_seconds": 4,
+        "latency_ms": dice.choice((0, 0, 3, 12)),
+        "max_body_bytes": max_body,
+        "poison": (POISON,),
+        "quote_values": dice.random() < 0.5,
+    }
+    options = (
+        HeapOptions(quotas=False, **trouble)
+        if service == "heap"
+        else HackleOptions(deduplicate=dice.random() < 0.5, **trouble)
     )
     source = Source.drawn(dice, api, max_body)
     count = int(_spread(dice, min(800, largest) if killed else 30, largest))
     return Scenario(
+        service=service,
         api=api,
-        heap=heap,
+        options=options,
         patient=patient,
         requests_in_flight=dice.randint(1, 8),
         mode=dice.choice(("append", "append_dedup")),

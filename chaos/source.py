@@ -61,6 +61,15 @@ _NASTY: Final = (
     4_242_424_242,
     12_345_678_901_234_567_890,
 )
+#: What the value column of a user event may hold. Texts that are JSON numbers are numbers.
+_AMOUNTS: Final = (
+    *(13_200, 0, -1, 9_007_199_254_740_992, -9_007_199_254_740_992, 19.99, -0.5, 1e-9, None),
+    *("13200", "-7", "0", "19.90", "1e3", "-2.5E-3", "9007199254740992"),
+)
+_NO_AMOUNTS: Final = (
+    *(9_007_199_254_740_994, -1e300, 1e999, float("nan"), True, [1], {"a": 1}, "", " ", "12,5"),
+    *("thirteen", "0x10", "007", "+1", ".5", "1_000", "NaN", "Infinity", "9007199254740994"),
+)
 #: Values of the identity column that belong to nobody; the last two would do for an account.
 _NOBODY: Final = (None, "", "   ", True, {"a": 1}, ["x"], "y" * 2_000, "guest", "NULL")
 
@@ -83,6 +92,7 @@ class Source:
     def drawn(dice: Random, api: str, max_body: int | None) -> Source:
         """A source with a crowd and a share of bad rows of its own."""
         crowd = [f"person{n}@example.com" for n in range(dice.choice((1, 8, 100, 5_000)))]
+        nasty = (*_NASTY, "w" * 512) if api == "user_events" else _NASTY
         bad = dice.random() < 0.6
         return Source(
             dice,
@@ -91,7 +101,7 @@ class Source:
             unmapped=dice.choice((0.002, 0.03, 0.2)) if bad else 0,
             refused=dice.choice((0, 0.002, 0.02)) if bad else 0,
             max_body=max_body,
-            people=(*crowd, *(_NASTY if dice.random() < 0.7 else ())),
+            people=(*crowd, *(nasty if dice.random() < 0.7 else ())),
         )
 
     def lines(self, count: int, states_every: int) -> tuple[Row | State, ...]:
@@ -112,6 +122,10 @@ class Source:
         for last in range(number + 1, number + 91):
             lines.append(self._good(last, f"last{last}@example.com"))
         return (*lines, self._state(len(lines), number + 90))
+
+    @property
+    def _hackle(self) -> bool:
+        return self.api == "user_events"
 
     def _row(self, number: int) -> Row:
         # Some people come again and again.
@@ -143,19 +157,35 @@ class Source:
             data["id"] = f"identifier-{number}"
         if dice.random() < 0.8:
             data["at"] = f"2024-0{dice.randint(1, 9)}-1{dice.randrange(10)}T08:00:00.5Z"
+        if self._hackle:
+            data |= self._of_hackle()
         return Row(number, self._line(data), "lands", data)
+
+    def _of_hackle(self) -> Json:
+        """What only a user event meets: values, and properties at and over Hackle's limits."""
+        dice = self.dice
+        data: Json = {}
+        if dice.random() < 0.7:
+            some = (dice.randrange(1_000_000, 9_000_000), dice.choice(_AMOUNTS), dice.random())
+            data["amount"] = dice.choice(some)
+        if dice.random() < 0.05:
+            data |= {"essay": "é" * 1_025, "poem": "é" * 1_024, "k" * 128: 1, "k" * 129: 2}
+            data |= {"huge": -9_007_199_254_740_994, "nan": float("nan"), "sizes": [1, 1 << 60]}
+        if dice.random() < 0.02:
+            data |= {f"zz{n:03}": n for n in range(140)}
+        return data
 
     def _unmapped(self, good: Row) -> Row:
         """The same row, so that the connector cannot send it."""
         assert good.data is not None
         data, line = dict(good.data), good.line
         ways = ["nobody", "missing", "broken", "stream"]
-        if self.api == "track":
-            ways += ["event"] + ["time"] * self.dated
+        if self.api == "track" or self._hackle:
+            ways += ["event"] + ["time"] * self.dated + ["amount"] * self._hackle
         match self.dice.choice(ways):
             case "nobody":
-                user = self.api != "add_account_properties"
-                data["who"] = self.dice.choice(_NOBODY if user else _NOBODY[:-2])
+                nobody = _NOBODY[:-2] if self.api == "add_account_properties" else _NOBODY
+                data["who"] = self.dice.choice((*nobody, *(["z" * 513] if self._hackle else [])))
             case "missing":
                 del data["who"]
             case "broken":
@@ -163,7 +193,10 @@ class Source:
             case "stream":
                 return Row(good.number, self._line(data, stream="strangers"), "unmapped", data)
             case "event":
-                data["name"] = self.dice.choice((None, "", " ", {}, "e" * 1_025))
+                last = 7 if self._hackle else "e" * 1_025
+                data["name"] = self.dice.choice((None, "", " ", {}, last))
+            case "amount":
+                data["amount"] = self.dice.choice(_NO_AMOUNTS)
             case _:
                 data["at"] = self.dice.choice(("soon-ish", "2024-13-45", True, {}, "2024-02-30"))
         return Row(good.number, self._line(data), "unmapped", data)

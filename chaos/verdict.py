@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,7 +13,8 @@ from chaos.process import Ended
 from chaos.scenario import Scenario
 from chaos.source import Json, Row, State
 from chaos.witness import Witness
-from heap_sandbox import Sandbox
+from hackle_sandbox import Sandbox as Hackle
+from heap_sandbox import Sandbox as Heap
 
 
 class BrokenPromiseError(AssertionError):
@@ -82,17 +84,29 @@ def requests_were_right(witness: Witness, ended: Ended, faults: int, hangs: bool
     must(told == (seen, faults), "requests are counted", told, seen, faults)
 
 
-def nothing_shown(ended: Ended, source: Sequence[Row | State], config: Json) -> None:
+def nothing_shown(ended: Ended, source: Sequence[Row | State], secret: str) -> None:
     """No value of a record and no secret is in the output."""
     lines = [one.line for one in source if isinstance(one, Row)]
-    found = leaks(lines, config["app_id"], [*ended.stdout, ended.stderr])
+    found = leaks(lines, secret, [*ended.stdout, ended.stderr])
     must(not found, "no value is shown", *found[:5])
 
 
-def heap_holds_the_input(scenario: Scenario, heap: Sandbox, witness: Witness) -> None:
+def the_input_is_held(scenario: Scenario, held_by: Heap | Hackle, witness: Witness) -> None:
     """Nothing lost, nothing doubled, the later value won, and each identity kept its order."""
     for rows in witness.order.values():
         must(rows == sorted(rows), "an identity's rows are sent in order", rows[:5])
+    if isinstance(held_by, Hackle):
+        events = held_by.events()
+        _ids(events)
+        if not scenario.once:
+            _copies(events, witness)
+            events = list({event["properties"]["n"]: event for event in events}.values())
+        _events(model.events(scenario), events)
+    else:
+        _heap_holds(scenario, held_by)
+
+
+def _heap_holds(scenario: Scenario, heap: Heap) -> None:
     if scenario.api == "track":
         _events(model.events(scenario), heap.events())
     elif scenario.api == "add_user_properties":
@@ -115,7 +129,33 @@ def _events(expected: dict[int, Json], held: list[Json]) -> None:
         number = event["properties"]["n"]
         for name, value in expected[number].items():
             if name != "timestamp" or value is not None:
-                must(event[name] == value, f"an event's {name} is right", number)
+                must(same(event[name], value), f"an event's {name} is right", number)
+
+
+def same(held: Any, expected: Any) -> bool:
+    """As JSON: True is not 1 there, and neither is 1.0."""
+    return json.dumps(held, sort_keys=True) == json.dumps(expected, sort_keys=True)
+
+
+def _ids(events: list[Json]) -> None:
+    """An event's id is the same however often it is sent, and no other event has it."""
+    pairs = {(event["properties"]["n"], event["insert_id"]) for event in events}
+    rows, ids = {number for number, _ in pairs}, {insert_id for _, insert_id in pairs}
+    must(len(pairs) == len(rows) == len(ids), "an event has one id", len(rows), len(ids))
+
+
+def _copies(events: list[Json], witness: Witness) -> None:
+    """Where repeats are kept: each event as often as it was taken, all alike but for the time."""
+    counts = Counter(event["properties"]["n"] for event in events)
+    for number, count in counts.items():
+        least, most = witness.accepted[number], witness.unanswered[number]
+        must(least <= count <= least + most, "an event is there as often as sent", number, count)
+    alike = ("event_key", "user_id", "value", "properties")
+    first = {event["properties"]["n"]: event for event in reversed(events)}
+    for event in events:
+        one = first[event["properties"]["n"]]
+        differ = [name for name in alike if not same(event[name], one[name])]
+        must(not differ, "a repeat is the same event", *differ)
 
 
 def _profiles(expected: dict[str, Json], held: dict[str, Any]) -> None:

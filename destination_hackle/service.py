@@ -64,6 +64,7 @@ def endpoint(config: HackleConfig) -> Endpoint:
         read_reply=read_reply,
         keeps_for_ever=False,  # Its documents do not say.
         headers=partial(headers, config.sdk_key),
+        secrets=(config.sdk_key,),
     )
 
 

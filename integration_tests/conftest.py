@@ -26,7 +26,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,16 +34,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from services import APIS, Local, config, landed, local_service
 
 from bulk_destination.pacing import RetryPolicy
 from bulk_destination.sync import Surroundings
 from chaos.leaks import leaks
-from chaos.process import FORKS, MAIN_PY, run_in
-from destination_heap_analytics import DestinationHeapAnalytics
+from chaos.process import DESTINATIONS, FORKS, PROGRAMS, as_it_is, run_in
+from chaos.scenario import Service
 from fork_server import Forked, inherited
 
-ROOT = Path(__file__).parents[1]
-APP_ID = "3000610572"
 STREAM = "people"
 #: Nothing here takes longer on a slow machine; a connector that hangs fails by it.
 PATIENCE = 60.0
@@ -75,25 +74,6 @@ def state(number: int) -> bytes:
 def event(number: int, identity: str | None = None) -> Json:
     """The data of a record that fits the track configuration of `config`."""
     return {"name": "Signed Up", "who": identity or f"person{number}@example.com", "n": number}
-
-
-def config(base_url: str, api: str = "track", **fields: Any) -> Json:
-    """A configuration that loads `event` records; `api__x=...` sets a field of the API."""
-    columns = {
-        "track": {"event_column": "name", "identity_column": "who"},
-        "add_user_properties": {"identity_column": "who"},
-        "add_account_properties": {"account_id_column": "who"},
-    }[api]
-    own = {key.removeprefix("api__"): fields.pop(key) for key in list(fields) if "api__" in key}
-    return {
-        "app_id": APP_ID,
-        "base_url": base_url,
-        "api": {"api_type": api, **columns, **own},
-        # The tests are not about waiting for Heap's quotas.
-        "events_per_minute": 0,
-        "events_per_identity_per_minute": 0,
-        **fields,
-    }
 
 
 def catalog(
@@ -191,7 +171,7 @@ class Outcome:
 
 
 def assert_nothing_shown(args: Sequence[str], fed: bytes | bytearray, outcome: Outcome) -> None:
-    """Searches the output of a command for the values that it was fed with, and for its app_id."""
+    """Searches the output of a command for what it was fed with, and for its app_id or sdk_key."""
     config: object = None
     if "--config" in args:
         with suppress(OSError, ValueError):
@@ -199,9 +179,11 @@ def assert_nothing_shown(args: Sequence[str], fed: bytes | bytearray, outcome: O
     config = config if isinstance(config, dict) else {}
     lines: list[bytes | bytearray] = [*fed.split(b"\n")]
     if config.get("dry_run"):  # what a plan may show of the records
-        lines = [_without(config["api"].get("event_column"), line) for line in lines]
+        columns = config.get("api", config)
+        event = columns.get("event_column") or columns.get("event_key_column")
+        lines = [_without(event, line) for line in lines]
     shown = [*outcome.stdout.split(b"\n"), outcome.stderr]
-    found = leaks(lines, config.get("app_id"), shown)
+    found = leaks(lines, [config.get("app_id"), config.get("sdk_key")], shown)
     assert not found, f"the output shows values of: {', '.join(found[:5])}"
 
 
@@ -346,18 +328,36 @@ class Process:
 
 @dataclass
 class Connector:
-    """Runs the connector's commands, each with files of its own; in forks, if it may."""
+    """Runs a connector's commands, each with files of its own; in forks, if it may."""
 
     folder: Path
+    #: What it loads, unless told otherwise.
+    api: str = "track"
     forks: bool = True
     _files: int = 0
 
     record = staticmethod(record)
     state = staticmethod(state)
     event = staticmethod(event)
-    config = staticmethod(config)
     catalog = staticmethod(catalog)
     stats = staticmethod(stats)
+
+    @property
+    def service(self) -> Service:
+        """What it loads into."""
+        return APIS[self.api]
+
+    def config(self, base_url: str, api: str | None = None, **fields: Any) -> Json:
+        """A configuration that loads `event` records; `api__x=...` sets a field of the API."""
+        return config(base_url, api or self.api, **fields)
+
+    def running(self, **options: Any) -> AbstractContextManager[Local]:
+        """The local service, and without quotas."""
+        return local_service(self.service, **options)
+
+    def landed(self, local: Local) -> list[int]:
+        """The numbers of the `event` records that it holds, sorted."""
+        return landed(self.api, local)
 
     def file(self, content: object) -> str:
         """A file with `content` as JSON, or as it is if it is bytes."""
@@ -377,12 +377,15 @@ class Connector:
         """Starts any command; in other surroundings, it has to be a fork."""
         environment = inherited() | {"LOG_LEVEL": log_level}
         if self.forks:
-            run = MAIN_PY if surroundings is None else partial(run_in, surroundings)
-            forked = FORKS.popen(run, ["main.py", *args], cwd=self.folder, env=environment)
+            run = as_it_is(self.service)
+            if surroundings is not None:
+                run = partial(run_in, surroundings, self.service)
+            argv = [PROGRAMS[self.service], *args]
+            forked = FORKS.popen(run, argv, cwd=self.folder, env=environment)
             return Process(forked, args, on_state)
         assert surroundings is None
         popen = subprocess.Popen(
-            [sys.executable, str(ROOT / "main.py"), *args],
+            [sys.executable, PROGRAMS[self.service], *args],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -435,7 +438,7 @@ class Connector:
         began, code = time.monotonic(), 0
         with _redirected(stdin, stdout):
             try:
-                DestinationHeapAnalytics(surroundings).run(list(args))
+                DESTINATIONS[self.service](surroundings).run(list(args))
             except SystemExit as end:
                 code = int(end.code or 0)
         outcome = Outcome(code, stdout.getvalue(), seconds=time.monotonic() - began)
@@ -463,15 +466,21 @@ def _redirected(stdin: bytes, stdout: io.BytesIO) -> Iterator[None]:
 
 
 @pytest.fixture
-def connector(tmp_path: Path) -> Connector:
-    """The connector's command line, each process a fork."""
-    return Connector(tmp_path)
+def connector(request: pytest.FixtureRequest, tmp_path: Path) -> Connector:
+    """The connector's command line, each process a fork; Heap's, unless a test says otherwise."""
+    return Connector(tmp_path, getattr(request, "param", "track"))
 
 
 @pytest.fixture
-def main_py(tmp_path: Path) -> Connector:
-    """The same, each process `main.py` from its first import on, as Airbyte starts it."""
-    return Connector(tmp_path, forks=False)
+def hackle(tmp_path: Path) -> Connector:
+    """The same for Hackle."""
+    return Connector(tmp_path, "user_events")
+
+
+@pytest.fixture
+def main_py(request: pytest.FixtureRequest, tmp_path: Path) -> Connector:
+    """The same, each process the program from its first import on, as Airbyte starts it."""
+    return Connector(tmp_path, getattr(request, "param", "track"), forks=False)
 
 
 # -- something that is not Heap -----------------------------------------------------------------

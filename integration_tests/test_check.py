@@ -9,11 +9,12 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from services import both
 
 from bulk_destination import connection_check
 from bulk_destination.pacing import RetryPolicy
 from destination_heap_analytics import DestinationHeapAnalytics
-from heap_sandbox import SandboxOptions, running
+from heap_sandbox import running
 
 if TYPE_CHECKING:
     from conftest import Connector, Outcome, Serve
@@ -65,14 +66,17 @@ def test_heap_answers(connector: Connector) -> None:
         assert [entry["status"] for entry in heap.requests()] == [400] * 4
 
 
+@both
 def test_passing_trouble_is_survived(connector: Connector) -> None:
     """A 503 on the way does not fail a check."""
-    with running(SandboxOptions(fail_rate=0.5, seed=2, fail_kinds=("503", "reset-before"))) as heap:
+    kinds = ("503", "reset-before")
+    with connector.running(fail_rate=0.5, seed=2, fail_kinds=kinds) as local:
         for _ in range(5):
-            assert checked(connector, connector.config(heap.url))["status"] == "SUCCEEDED"
-        assert heap.events() == heap.users() == []
+            assert checked(connector, connector.config(local.url))["status"] == "SUCCEEDED"
+        assert local.events() == local.users() == []
 
 
+@both
 def test_closed_port(connector: Connector) -> None:
     """The connection is refused, and the message says where to look."""
     with socket.socket() as bound:
@@ -84,6 +88,7 @@ def test_closed_port(connector: Connector) -> None:
     assert "firewall" in message
 
 
+@both
 def test_unknown_host(connector: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
     """The name does not resolve, and the message says that."""
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
@@ -116,6 +121,7 @@ def test_something_else_answers(
     assert "base_url" in message
 
 
+@both
 def test_a_server_without_http(connector: Connector) -> None:
     """A port that speaks something else fails the check with words."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -196,6 +202,7 @@ def test_configurations_that_are_none(connector: Connector, config: object) -> N
     assert failure(connector, config)
 
 
+@both
 def test_missing_file(connector: Connector) -> None:
     """A file that is not there is a failed check too."""
     found = status(connector.run_here("check", "--config", str(connector.folder / "none.json")))

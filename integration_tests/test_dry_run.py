@@ -11,9 +11,10 @@ from airbyte_cdk.models import (
     AirbyteMessageSerializer,
     ConfiguredAirbyteCatalogSerializer,
 )
+from services import both
 
 from destination_heap_analytics import DestinationHeapAnalytics
-from heap_sandbox import SandboxOptions, running
+from heap_sandbox import running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,15 +42,16 @@ def plan(outcome: Outcome) -> Json:
     return read
 
 
+@both
 def test_nothing_is_sent_and_no_state_leaves(connector: Connector) -> None:
     """The log says so first and last; what it counts is what a real sync then does."""
-    with running(SandboxOptions(quotas=False)) as heap:
-        config = connector.config(heap.url, requests_in_flight=2)
+    with connector.running() as local:
+        config = connector.config(local.url, requests_in_flight=2)
         outcome = connector.write({**config, "dry_run": True}, lines(connector))
-        assert heap.requests() == []
+        assert local.requests() == []
         real = connector.write_here(config, lines(connector)).succeeded()
-        sent = heap.requests()
-        names = {name for event in heap.events() for name in event["properties"]}
+        sent = local.requests()
+        names = {name for event in local.events() for name in event["properties"]}
     assert outcome.code == 0
     assert outcome.states == []
     first, *_, last = outcome.logs.splitlines()

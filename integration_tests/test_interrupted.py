@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from services import EVENTS, both, both_programs
+
 from heap_sandbox import SandboxOptions, running
 
 if TYPE_CHECKING:
@@ -24,14 +26,13 @@ def numbered(connector: Connector, start: int, end: int, every: int) -> bytes:
     return b"".join(lines)
 
 
+@both
 def test_kill_and_start_again(connector: Connector) -> None:
     """kill -9 at random moments, each time begun again from the last state: every event once."""
     random_ = random.Random(99)
     total, kills = 9_000, 3
     at, killed = 0, 0
-    options = SandboxOptions(
-        quotas=False, latency_ms=60, fail_rate=0.2, seed=4, fail_kinds=("503", "reset-after")
-    )
+    trouble = {"latency_ms": 60, "fail_rate": 0.2, "seed": 4}
 
     def paced(start: int) -> Iterator[bytes]:
         # A source with a pace of its own, so that batches are open and under way all the time.
@@ -39,8 +40,8 @@ def test_kill_and_start_again(connector: Connector) -> None:
             yield numbered(connector, chunk, min(chunk + 300, total), 20)
             time.sleep(0.03)
 
-    with running(options) as heap:
-        config = connector.config(heap.url, requests_in_flight=3)
+    with connector.running(**trouble, fail_kinds=("503", "reset-after")) as local:
+        config = connector.config(local.url, requests_in_flight=3)
         while True:
             process = connector.start_write(config)
             process.send_all(paced(at))
@@ -53,34 +54,35 @@ def test_kill_and_start_again(connector: Connector) -> None:
             else:
                 process.finish().succeeded()
             at = max((state["id"] for state in process.states), default=at)
-            held = {event["properties"]["n"] for event in heap.events()}
-            assert set(range(at)) <= held
+            assert set(range(at)) <= set(connector.landed(local))
             if at == total and killed == kills:
                 break
-        assert sorted(event["properties"]["n"] for event in heap.events()) == list(range(total))
+        assert connector.landed(local) == list(range(total))
 
 
+@both_programs
 def test_asked_to_stop(main_py: Connector) -> None:
     """SIGTERM: requests under way finish, their states leave, and the exit code is not 0."""
-    with running(SandboxOptions(quotas=False, latency_ms=700)) as heap:
-        config = main_py.config(heap.url, requests_in_flight=1)
+    _, _, most = EVENTS[main_py.api]
+    with main_py.running(latency_ms=700) as local:
+        config = main_py.config(local.url, requests_in_flight=1)
         process = main_py.start_write(config)
-        process.send(numbered(main_py, 0, 4_000, 500))
-        # The first 1,000 are acknowledged and the second 1,000 under way; stdin stays open.
+        process.send(numbered(main_py, 0, 4 * most, most // 2))
+        # The first request is acknowledged and the second under way; stdin stays open.
         process.wait_for(b'"STATE"', 2)
         time.sleep(0.2)
         began = time.monotonic()
         process.signal(signal.SIGTERM)
         outcome = process.finish(timeout=15)
         assert time.monotonic() - began < 10
-        held = {event["properties"]["n"] for event in heap.events()}
+        held = main_py.landed(local)
     assert outcome.code not in {0, -signal.SIGTERM}
     assert outcome.error["failure_type"] == "transient_error"
     assert "SIGTERM" in outcome.error["message"]
     ids = [state["id"] for state in outcome.states]
-    assert ids == [500, 1_000, 1_500, 2_000]
-    assert held == set(range(2_000))
-    assert outcome.ledger["accepted"] == 2_000
+    assert ids == [most // 2, most, most + most // 2, 2 * most]
+    assert held == list(range(2 * most))
+    assert outcome.ledger["accepted"] == 2 * most
 
 
 def test_asked_to_stop_while_heap_is_away(main_py: Connector, serve: Serve) -> None:

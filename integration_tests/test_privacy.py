@@ -6,14 +6,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from heap_sandbox import SandboxOptions, running
+from services import APP_ID, EVENTS, SDK_KEY, both, both_programs, every_api
 
 if TYPE_CHECKING:
     from conftest import Connector, Outcome, Serve
 
 #: Each stands in some value below, and nowhere else.
-VALUES = ("zaphod", "beeblebrox", "trillian", "4815162342", "magrathea", "vogsphere", "3000610572")
+VALUES = (
+    *("zaphod", "beeblebrox", "trillian", "4815162342", "magrathea", "vogsphere"),
+    *(APP_ID, SDK_KEY),
+)
 
 RECORDS: list[dict[str, Any]] = [
     {"name": "zaphod signed up", "who": "zaphod@magrathea.example", "n": 4815162342},
@@ -50,38 +52,39 @@ def everything(connector: Connector) -> list[bytes]:
     return [*map(connector.record, RECORDS), *BROKEN, connector.state(1)]
 
 
-@pytest.mark.parametrize("api", ["track", "add_user_properties", "add_account_properties"])
-def test_refused_and_rejected(connector: Connector, api: str) -> None:
-    """Heap quotes the values that it refuses, and the connector does not pass them on."""
-    options = SandboxOptions(
-        quote_values=True,
-        poison=("venom", "toxin", "zaphod beeblebrox", "zaphod@magrathea.example"),
-    )
-    with running(options) as heap:
-        fields = {"api__timestamp_column": "at"} if api == "track" else {}
-        config = connector.config(heap.url, api, requests_in_flight=1, **fields)
+@every_api
+def test_refused_and_rejected(connector: Connector) -> None:
+    """A service quotes the values that it refuses, and the connector does not pass them on."""
+    poison = ("venom", "toxin", "zaphod beeblebrox", "zaphod@magrathea.example")
+    with connector.running(quote_values=True, poison=poison) as local:
+        fields = {"api__timestamp_column": "at"} if connector.api in EVENTS else {}
+        config = connector.config(local.url, requests_in_flight=1, **fields)
         outcome = connector.write_here(config, everything(connector))
-        assert any(entry["status"] == 400 for entry in heap.requests())
+        assert any(entry["status"] == 400 for entry in local.requests())
     assert outcome.code == 0
     assert sum(outcome.ledger["rejected_by_reason"].values()) >= 5
     assert_silent(outcome)
 
 
+@both_programs
 def test_a_process_with_debug_logs(main_py: Connector) -> None:
     """LOG_LEVEL=DEBUG shows no more values, nor do the HTTP library's loggers."""
-    options = SandboxOptions(quote_values=True, poison=("venom", "toxin"), fail_rate=0.3, seed=1)
-    with running(options) as heap:
-        config = main_py.config(heap.url)
+    poison = ("venom", "toxin")
+    with main_py.running(quote_values=True, poison=poison, fail_rate=0.3, seed=1) as local:
+        config = main_py.config(local.url)
         outcome = main_py.write(config, everything(main_py), log_level="DEBUG").succeeded()
     assert_silent(outcome)
 
 
+@both
 @pytest.mark.parametrize(
     "words",
     [
         "{item}",
         "Invalid user {values}",
-        "app_id 3000610572 has no environment",
+        "app_id {secret} has no environment",
+        "no such key: {secret}",
+        "key_{secret}_",
         "value=4815162342;",
         "bad: 'zaphod@magrathea.example' \"trillian\" `vogsphere`",
         '{"error": "no such user zaphod@magrathea.example"}',
@@ -90,12 +93,15 @@ def test_a_process_with_debug_logs(main_py: Connector) -> None:
     ],
 )
 def test_everything_refused(connector: Connector, serve: Serve, words: str) -> None:
-    """The error that ends the sync carries Heap's words without what they quote."""
+    """The error that ends the sync carries the service's words without what they quote."""
+    events, _, _ = EVENTS[connector.api]
 
     def script(_: int, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        item = json.loads(body)["events"][0]
-        values = ", ".join(map(str, [*item["properties"].values(), item["identity"]]))
+        item = json.loads(body)[events][0]
+        who = item["identity"] if connector.service == "heap" else item["userId"]
+        values = ", ".join(map(str, [*item["properties"].values(), who]))
         text = words.replace("{item}", body.decode()).replace("{values}", values.upper())
+        text = text.replace("{secret}", APP_ID if connector.service == "heap" else SDK_KEY.upper())
         return 400, {}, text.encode()
 
     config = connector.config(serve(script), api__timestamp_column="at")
@@ -104,6 +110,7 @@ def test_everything_refused(connector: Connector, serve: Serve, words: str) -> N
     assert_silent(outcome)
 
 
+@both
 def test_other_ends(connector: Connector, serve: Serve) -> None:
     """Wrong address, Heap away, records of the wrong stream, a state that is none."""
     web_page = serve(lambda _, body: (404, {}, b"<html>" + body))
@@ -112,15 +119,15 @@ def test_other_ends(connector: Connector, serve: Serve) -> None:
         outcome = connector.write_here(connector.config(url), everything(connector))
         assert outcome.code != 0
         assert_silent(outcome)
-    with running() as heap:
+    with connector.running() as local:
         lines = [connector.record(RECORDS[0]), connector.record(RECORDS[1], stream="zaphod")]
         odd = {"type": "STATE", "state": {"type": "zaphod", "x": ["trillian"]}}
         lines.append(json.dumps(odd).encode() + b"\n")
-        outcome = connector.write_here(connector.config(heap.url), lines).succeeded()
+        outcome = connector.write_here(connector.config(local.url), lines).succeeded()
         assert_silent(outcome)
         for kind in (b'["zaphod"]', b'{"trillian": 1}', b"null", b"4815162342"):
             line = b'{"type":%b,"record":{"data":{"who":"zaphod"}}}\n' % kind
-            outcome = connector.write_here(connector.config(heap.url), [line])
+            outcome = connector.write_here(connector.config(local.url), [line])
             assert outcome.code != 0
             assert_silent(outcome)
 

@@ -1,4 +1,4 @@
-"""Trouble on the way to Heap: retried, isolated or reported, and nothing lost or doubled."""
+"""Trouble on the way to a service: retried, isolated or reported; nothing lost or doubled."""
 
 from __future__ import annotations
 
@@ -9,27 +9,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from services import EVENTS, both, every_api
 
 from bulk_destination.pacing import RetryPolicy
 from bulk_destination.sync import Surroundings
-from heap_sandbox import Sandbox, SandboxOptions, running
+from heap_sandbox import SandboxOptions, running
 
 if TYPE_CHECKING:
-    from conftest import Connector, Json, Serve
+    from conftest import Connector, Serve
 
-APIS = ("track", "add_user_properties", "add_account_properties")
 #: Each API's faults; `hang` is tried apart.
 KINDS = ("429", "429-seconds", "500", "502-html", "503", "reset-before", "reset-after")
-
-
-def here(heap: Sandbox, api: str) -> list[int]:
-    """The numbers of the records that Heap holds, sorted."""
-    rows: list[Json]
-    if api == "track":
-        rows = heap.events()
-    else:
-        rows = heap.users() if api == "add_user_properties" else heap.accounts()
-    return sorted(row["properties"]["n"] for row in rows)
 
 
 def some_lines(connector: Connector, count: int) -> list[bytes]:
@@ -43,39 +33,37 @@ def some_lines(connector: Connector, count: int) -> list[bytes]:
 
 
 def refused(words: bytes) -> tuple[int, dict[str, str], bytes]:
-    """A 400 as Heap gives it."""
+    """A 400 as a service gives it."""
     return 400, {}, words
 
 
-@pytest.mark.parametrize("api", APIS)
+@every_api
 @pytest.mark.parametrize("kind", KINDS)
-def test_passing_faults(connector: Connector, api: str, kind: str) -> None:
+def test_passing_faults(connector: Connector, kind: str) -> None:
     """Every second request meets the fault: exit 0, each record there once, states in order."""
     count = 1_500
     # Waits of a whole second are rarer, for the sake of time.
     rate = 0.3 if kind == "429-seconds" else 0.5
-    options = SandboxOptions(
-        quotas=False, fail_rate=rate, seed=3, fail_kinds=(kind,), max_body_bytes=40_000
-    )
-    with running(options) as heap:
+    trouble = {"fail_rate": rate, "seed": 3, "fail_kinds": (kind,), "max_body_bytes": 40_000}
+    with connector.running(**trouble) as local:
         outcome = connector.write_here(
-            connector.config(heap.url, api), some_lines(connector, count)
+            connector.config(local.url), some_lines(connector, count)
         ).succeeded()
-        assert here(heap, api) == list(range(count))
-        faults = heap.stats()["faults"][kind]
+        assert connector.landed(local) == list(range(count))
+        faults = local.stats()["faults"][kind]
     assert outcome.ledger["retries"] == faults > 0
     assert [state["id"] for state in outcome.states] == list(range(99, count, 100))
     assert {connector.stats(state) for state in outcome.states} == {(100.0, 0.0)}
 
 
+@both
 def test_a_process_under_all_faults(connector: Connector) -> None:
     """The same with all kinds, over a process's own sockets and its own waits."""
-    options = SandboxOptions(quotas=False, fail_rate=0.3, seed=21)
-    with running(options) as heap:
+    with connector.running(fail_rate=0.3, seed=21) as local:
         outcome = connector.write(
-            connector.config(heap.url), some_lines(connector, 3_000)
+            connector.config(local.url), some_lines(connector, 3_000)
         ).succeeded()
-        assert here(heap, "track") == list(range(3_000))
+        assert connector.landed(local) == list(range(3_000))
     assert len(outcome.states) == 30
 
 
@@ -117,9 +105,9 @@ def test_heap_does_not_come_back(connector: Connector, serve: Serve, trouble: st
     assert "STATE" not in kinds[kinds.index("TRACE") :]
 
 
-@pytest.mark.parametrize("api", APIS)
-def test_bad_items_stand_alone(connector: Connector, api: str) -> None:
-    """Heap refuses whole batches for a few items: those are rejected with its words, no others."""
+@every_api
+def test_bad_items_stand_alone(connector: Connector) -> None:
+    """Whole batches are refused for a few items: those are rejected in its words, no others."""
     random_ = random.Random(17)
     poisoned = set(random_.sample(range(2_000), 12))
     lines: list[bytes] = []
@@ -128,10 +116,9 @@ def test_bad_items_stand_alone(connector: Connector, api: str) -> None:
         lines.append(connector.record(data))
         if number % 100 == 99:
             lines.append(connector.state(number))
-    options = SandboxOptions(quotas=False, poison=("venom",), quote_values=True)
-    with running(options) as heap:
-        outcome = connector.write_here(connector.config(heap.url, api), lines).succeeded()
-        assert here(heap, api) == sorted(set(range(2_000)) - poisoned)
+    with connector.running(poison=("venom",), quote_values=True) as local:
+        outcome = connector.write_here(connector.config(local.url), lines).succeeded()
+        assert connector.landed(local) == sorted(set(range(2_000)) - poisoned)
     ((reason, count),) = outcome.ledger["rejected_by_reason"].items()
     assert count == len(poisoned)
     assert "is not valid" in reason
@@ -190,12 +177,14 @@ def test_something_else_answers(
     assert asked == [1]
 
 
+@both
 def test_first_request_refused_to_the_last_item(connector: Connector, serve: Serve) -> None:
-    """Nothing of the first request can land: config_error with Heap's words, no state."""
+    """Nothing of the first request can land: config_error in the service's words, no state."""
     asked: list[int] = []
+    events, _, _ = EVENTS[connector.api]
 
     def script(number: int, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        asked.append(len(json.loads(body)["events"]))
+        asked.append(len(json.loads(body)[events]))
         return refused(b"postBody.app_id is not a valid app_id string")
 
     outcome = connector.write_here(connector.config(serve(script)), some_lines(connector, 1_200))
@@ -206,18 +195,20 @@ def test_first_request_refused_to_the_last_item(connector: Connector, serve: Ser
     assert len(asked) == 2 * asked[0] - 1
 
 
+@both
 def test_no_record_can_be_mapped(connector: Connector) -> None:
-    """Every record rejected before Heap is asked: exit is not 0, and no state leaves."""
+    """Every record rejected before anyone is asked: exit is not 0, and no state leaves."""
+    reason = "identity_missing" if connector.service == "heap" else "user_id_missing"
     lines: list[bytes] = []
     for number in range(300):
         lines += [connector.record({"name": "E", "n": number}), connector.state(number)]
-    with running() as heap:
-        outcome = connector.write_here(connector.config(heap.url), lines)
-        assert heap.requests() == []
+    with connector.running() as local:
+        outcome = connector.write_here(connector.config(local.url), lines)
+        assert local.requests() == []
     assert outcome.code != 0
-    assert "identity_missing: 300" in outcome.error["message"]
+    assert f"{reason}: 300" in outcome.error["message"]
     assert outcome.states == []
-    assert outcome.ledger["rejected_by_reason"] == {"identity_missing": 300}
+    assert outcome.ledger["rejected_by_reason"] == {reason: 300}
 
 
 def test_bad_first_records_do_not_end_a_good_sync(connector: Connector) -> None:
@@ -226,13 +217,15 @@ def test_bad_first_records_do_not_end_a_good_sync(connector: Connector) -> None:
     lines += some_lines(connector, 1_200)
     with running() as heap:
         outcome = connector.write_here(connector.config(heap.url), lines).succeeded()
-        assert here(heap, "track") == list(range(1_200))
+        assert connector.landed(heap) == list(range(1_200))
     assert [connector.stats(state) for state in outcome.states][:2] == [(0.0, 1.0), (100.0, 0.0)]
 
 
+@both
 def test_retries_send_the_same_bytes(connector: Connector, serve: Serve) -> None:
     """Each retry is the request again, byte by byte; keys stay when a batch is split."""
     bodies: list[bytes] = []
+    list_of_events, key, _ = EVENTS[connector.api]
 
     def script(number: int, body: bytes) -> tuple[int, dict[str, str], bytes]:
         bodies.append(body)
@@ -247,11 +240,12 @@ def test_retries_send_the_same_bytes(connector: Connector, serve: Serve) -> None
     connector.write_here(config, lines).succeeded()
     assert len(bodies) == 6
     assert len(set(bodies[:4])) == 1
-    events: list[list[Any]] = [json.loads(body)["events"] for body in bodies]
+    events: list[list[Any]] = [json.loads(body)[list_of_events] for body in bodies]
     assert events[4] + events[5] == events[0]
-    assert len({event["idempotency_key"] for event in events[0]}) == 100
+    assert len({event[key] for event in events[0]}) == 100
 
 
+@both
 def test_retry_after_is_obeyed(connector: Connector, serve: Serve) -> None:
     """A 429 that names 2 seconds is not asked again before they are over."""
     moments: list[float] = []

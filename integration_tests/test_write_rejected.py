@@ -17,6 +17,7 @@ import pytest
 from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer as CatalogSerializer
 from airbyte_cdk.models import Type as MessageType
+from services import both, every_api
 
 from bulk_destination import rejected_files
 from destination_heap_analytics import DestinationHeapAnalytics
@@ -87,17 +88,17 @@ def mixed(connector: Connector, count: int = 300) -> list[bytes]:
     return lines
 
 
-@pytest.mark.parametrize("api", ["track", "add_user_properties", "add_account_properties"])
-def test_what_is_rejected_is_in_a_file(connector: Connector, folder: Path, api: str) -> None:
-    """Each rejected record with its reason, the others in Heap, and the counts agree."""
+@every_api
+def test_what_is_rejected_is_in_a_file(connector: Connector, folder: Path) -> None:
+    """Each rejected record with its reason, the others in the service, and the counts agree."""
     catalog = connector.catalog()
     catalog["streams"][0] |= {"sync_id": 17}
     catalog["streams"][0]["stream"]["namespace"] = "crm"
     lines = mixed(connector)
-    if api == "add_account_properties":  # `guest` may be an account's name
+    if connector.api == "add_account_properties":  # `guest` may be an account's name
         lines = [line.replace(b'"guest"', b'" "') for line in lines]
-    with running(POISON) as heap:
-        config = connector.config(heap.url, api, object_storage_config=local(folder))
+    with connector.running(poison=("venom",)) as service:
+        config = connector.config(service.url, object_storage_config=local(folder))
         outcome = connector.write_here(config, lines, catalog).succeeded()
     assert outcome.ledger["accepted"] == 240
     assert [connector.stats(state) for state in outcome.states] == [(40.0, 10.0)] * 6
@@ -118,6 +119,7 @@ def test_what_is_rejected_is_in_a_file(connector: Connector, folder: Path, api: 
     assert "60 rejected records in 1 files" in outcome.logs
 
 
+@both
 @pytest.mark.parametrize("mode", ["append", "append_dedup"])
 def test_replay_after_a_correction(connector: Connector, folder: Path, mode: str) -> None:
     """The files piped into `write` land each record once, under the keys of a sync without faults.
@@ -130,23 +132,26 @@ def test_replay_after_a_correction(connector: Connector, folder: Path, mode: str
         for number, line in enumerate(mixed(connector, 200))
     ]
     wrong: Json = {"object_storage_config": local(folder), "api__property_columns": "n,note"}
-    right: Json = {"api__identity_column": "email", "api__property_columns": "n"}
-    with running(POISON) as heap, running(POISON) as clean:
-        first = connector.write_here(connector.config(heap.url, **wrong), lines, catalog)
+    who = "identity_column" if connector.service == "heap" else "user_id_column"
+    key = "idempotency_key" if connector.service == "heap" else "insert_id"
+    right: Json = {f"api__{who}": "email", "api__property_columns": "n"}
+    poison = {"poison": ("venom",)}
+    with connector.running(**poison) as service, connector.running(**poison) as clean:
+        first = connector.write_here(connector.config(service.url, **wrong), lines, catalog)
         assert first.succeeded().ledger["rejected"] == 40
-        assert len(heap.events()) == 160
+        assert len(service.events()) == 160
         rejected = b"".join(file.read_bytes() for file in files(folder))
-        config = connector.config(heap.url, **right)
+        config = connector.config(service.url, **right)
         for _ in range(2):  # once more by mistake: the keys absorb it
             again = connector.write_here(config, [rejected], catalog).succeeded()
             assert again.ledger["accepted"] == 40
-        assert sorted(event["properties"]["n"] for event in heap.events()) == list(range(200))
+        assert connector.landed(service) == list(range(200))
         connector.write_here(connector.config(clean.url, **right), lines, catalog).succeeded()
-        keys = {event["properties"]["n"]: event["idempotency_key"] for event in clean.events()}
-        replayed = [event for event in heap.events() if event["properties"]["n"] % 10 in {3, 7}]
+        keys = {event["properties"]["n"]: event[key] for event in clean.events()}
+        replayed = [event for event in service.events() if event["properties"]["n"] % 10 in {3, 7}]
         assert len(replayed) == 40
         for event in replayed:
-            assert event["idempotency_key"] == keys[event["properties"]["n"]]
+            assert event[key] == keys[event["properties"]["n"]]
 
 
 def test_kill_and_start_again(connector: Connector, folder: Path) -> None:

@@ -12,29 +12,46 @@ from chaos import model
 from chaos.leaks import leaks
 from chaos.scenario import APIS, drawn
 from chaos.source import Row, State
-from chaos.verdict import BrokenPromiseError, States
+from chaos.verdict import BrokenPromiseError, States, same, the_input_is_held
+from chaos.witness import Witness
+from hackle_sandbox import Sandbox as Hackle
+from hackle_sandbox import SandboxOptions as HackleOptions
+from sandbox.intake import Write
 
 
 def test_a_run_repeats() -> None:
     """Seed and number give the same run; another number gives another."""
-    assert drawn(1, 4, 500) == drawn(1, 4, 500) != drawn(1, 5, 500)
+    assert drawn("heap", 1, 4, 500) == drawn("heap", 1, 4, 500) != drawn("heap", 1, 5, 500)
 
 
 def test_the_runs_are_of_all_kinds() -> None:
     """All APIs, 1 to 8 requests at once, deaths, hangs, poison, 413, and states of any density."""
-    runs = [drawn(1, run, 300) for run in range(100)]
-    assert {run.api for run in runs} == set(APIS)
+    runs = [drawn("heap", 1, run, 300) for run in range(100)]
+    assert {run.api for run in runs} == set(APIS["heap"])
     assert {run.requests_in_flight for run in runs} == set(range(1, 9))
     assert sum(len(run.deaths) for run in runs) >= 40
     assert any(run.hangs for run in runs)
-    assert any(run.heap.max_body_bytes for run in runs)
+    assert any(run.options.max_body_bytes for run in runs)
     fates = {row.fate for run in runs for row in run.rows}
     assert fates == {"lands", "unmapped", "refused"}
 
 
+def test_the_runs_into_hackle() -> None:
+    """Repeats dropped and kept, deaths with both; values of each kind, and events without one."""
+    runs = [drawn("hackle", 1, run, 100) for run in range(40)]
+    assert {(run.once, bool(run.deaths)) for run in runs} == {
+        *((True, True), (True, False), (False, True), (False, False)),
+    }
+    events = [event for run in runs for event in model.events(run).values()]
+    assert {type(event["value"]) for event in events} == {int, float, type(None)}
+    assert max(len(event["properties"]) for event in events) == 128
+    amounts = [row.data.get("amount") for run in runs for row in run.rows if row.data]
+    assert {str, float, list, dict} <= {type(amount) for amount in amounts}
+
+
 SCENARIO = next(
     run
-    for run in (drawn(3, number, 300) for number in range(100))
+    for run in (drawn("heap", 3, number, 300) for number in range(100))
     if sum(isinstance(one, State) for one in run.source) > 10
 )
 
@@ -100,6 +117,56 @@ def test_an_early_state_is_found() -> None:
     states, said = outgoing(settled=False)
     with pytest.raises(BrokenPromiseError, match="before its rows"):
         judge(states, said)
+
+
+HACKLE = next(run for run in (drawn("hackle", 5, n, 60) for n in range(20)) if not run.once)
+
+
+def landed(local: Hackle, *, like: str = "") -> Witness:
+    """Has the scenario's events in a local Hackle, under ids that differ if `like` does."""
+    items: list[dict[str, Any]] = []
+    for number, event in model.events(HACKLE).items():
+        items.append(
+            {
+                **{"insertId": f"id{number}{like}", "timestamp": event["timestamp"] or 1},
+                **{"userId": event["user_id"], "identifiers": {"$id": event["user_id"]}},
+                **{"userProperties": {}, "hackleProperties": {}, "eventTypeId": 0},
+                **{"eventTypeKey": event["event_key"], "value": event["value"]},
+                "properties": event["properties"],
+            }
+        )
+    lists: dict[str, Any] = {"exposureEvents": [], "remoteConfigEvents": [], "trackEvents": items}
+    headers = {
+        **{"X-HACKLE-SDK-KEY": "k", "X-HACKLE-SDK-NAME": "n", "X-HACKLE-SDK-VERSION": "v"},
+        **{"X-HACKLE-SDK-TIME": "1700000000000", "Content-Type": "application/json"},
+    }
+    assert local.track(Write(json.dumps(lists).encode(), headers)).status == 200
+    witness = Witness(lambda *_: None)  # type: ignore[arg-type]
+    witness.accepted.update(model.events(HACKLE).keys())
+    return witness
+
+
+def test_repeats_that_are_kept_are_judged() -> None:
+    """An event once for each time that it was sent; not once more, and not under another id."""
+    local = Hackle(HackleOptions(deduplicate=False))
+    once = landed(local)
+    the_input_is_held(HACKLE, local, once)
+    twice = landed(local)
+    with pytest.raises(BrokenPromiseError, match="as often as sent"):
+        the_input_is_held(HACKLE, local, once)
+    # The second time, no answer came.
+    twice.unanswered.update(twice.accepted)
+    the_input_is_held(HACKLE, local, twice)
+    landed(local, like="other")
+    with pytest.raises(BrokenPromiseError, match="has one id"):
+        the_input_is_held(HACKLE, local, twice)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(1, True), (1, 1.0), ("1", 1), (None, 0)])
+def test_a_value_of_another_kind_is_found(ours: Any, theirs: Any) -> None:
+    """JSON tells apart what Python takes for equal."""
+    assert same(ours, ours)
+    assert not same(ours, theirs)
 
 
 DATA = {

@@ -216,3 +216,13 @@ def test_name_that_may_be_a_value_goes_too(name: str) -> None:
     assert name.split(".")[1] not in reason
     assert reason.endswith("is too long; so is plan.name")
     assert reason.startswith("refused by Heap: postBody.users[].properties.")
+
+
+@pytest.mark.parametrize(
+    "words", ["no key s3cret-[1]/+", "key=S3CRET-[1]/+;", "xs3cret-[1]/+x", "s3cret\\u002d[1]/+"]
+)
+def test_a_secret_of_the_headers_goes_too(words: str) -> None:
+    """It is in no item, so it is named apart; wherever it stands, in any casing."""
+    reason = reason_for(Refused(words), b'{"userId":"jane"}', "Hackle", ("s3cret-[1]/+",))
+    assert "s3cret" not in reason.lower()
+    assert "…" in reason

@@ -1,4 +1,4 @@
-"""Hackle's own SDK and this connector's payloads, side by side at a local Hackle.
+"""Hackle's own SDK and this connector, each a process, side by side at a local Hackle.
 
 The SDK's source is the only description of the wire, so it is asked: what it sends must be what
 the connector sends for the same purchases, field by field. Ids and times differ on purpose.
@@ -10,15 +10,11 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
+from services import PURCHASE_COLUMNS, PURCHASES
 
-from bulk_destination.catalog import Stream
-from destination_hackle.config import HackleConfig
-from destination_hackle.payloads import UserEvents
-from destination_hackle.service import ENVELOPE, headers
+from chaos.process import FORKS, PROGRAMS, as_it_is
 from hackle_sandbox import Sandbox
 from hackle_sandbox.app import EVENTS_PATH
 from sandbox.answers import Answer
@@ -31,22 +27,7 @@ SDK = HERE.parents[1] / ".cache/hackle-sdk/bin/python"
 #: Seconds; on a slow machine too, nothing here takes as long.
 PATIENCE = 60
 
-#: The purchases of `hackle_sdk_track.py` as a source would give them.
-RECORDS: list[dict[str, Any]] = [
-    {"event": "purchase", "user": "ae2182e0"},
-    {"event": "purchase", "user": "ae2182e0", "amount": 13200},
-    {
-        **{"event": "purchase", "user": "ae2182e0", "amount": 13200},
-        **{"pay_method": "CARD", "discount_amount": 800, "is_discount": True},
-    },
-]
-CONFIG = {
-    "sdk_key": "peer-key",
-    "event_key_column": "event",
-    "user_id_column": "user",
-    "value_column": "amount",
-    "property_columns": "pay_method, discount_amount, is_discount",
-}
+CONFIG = {"sdk_key": "peer-key", **PURCHASE_COLUMNS}
 
 
 @contextmanager
@@ -70,13 +51,22 @@ def send_by_sdk(url: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def send_by_connector(url: str) -> None:
-    events = UserEvents(HackleConfig.parse(CONFIG), Stream("purchases"))
-    payloads = [events.payload(record, number) for number, record in enumerate(RECORDS)]
-    head, tail = ENVELOPE
-    body = head + b",".join(one[1] for one in payloads if isinstance(one, tuple)) + tail
-    with_key = headers(CONFIG["sdk_key"], time.time())
-    assert requests.post(url + EVENTS_PATH, body, headers=with_key, timeout=PATIENCE).ok
+def send_by_connector(url: str, folder: Path) -> None:
+    stream = {"name": "purchases", "json_schema": {}, "supported_sync_modes": ["full_refresh"]}
+    configured = {"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "append"}
+    files = {"config": {**CONFIG, "base_url": url}, "catalog": {"streams": [configured]}}
+    command = [PROGRAMS["hackle"], "write"]
+    for name, content in files.items():
+        file = folder / f"{name}.json"
+        file.write_text(json.dumps(content))
+        command += [f"--{name}", str(file)]
+    messages = (
+        {"stream": "purchases", "data": data, "emitted_at": number}
+        for number, data in enumerate(PURCHASES)
+    )
+    lines = [json.dumps({"type": "RECORD", "record": message}) + "\n" for message in messages]
+    done = FORKS.run(as_it_is("hackle"), command, input="".join(lines).encode(), timeout=PATIENCE)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def without_ids_and_times(write: Write) -> tuple[str, list[tuple[str, int]]]:
@@ -100,6 +90,15 @@ def by_sdk() -> Iterator[tuple[Write, Sandbox]]:
         yield write, hackle
 
 
+@pytest.fixture(scope="module")
+def by_connector(tmp_path_factory: pytest.TempPathFactory) -> Write:
+    """What the connector sent, once."""
+    with local_hackle() as (url, _, writes):
+        send_by_connector(url, tmp_path_factory.mktemp("connector"))
+        (write,) = writes
+        return write
+
+
 def test_the_sdk_is_taken(by_sdk: tuple[Write, Sandbox]) -> None:
     """The local Hackle takes what the SDK sends, all of it."""
     _, hackle = by_sdk
@@ -107,43 +106,36 @@ def test_the_sdk_is_taken(by_sdk: tuple[Write, Sandbox]) -> None:
     assert hackle.stats()["refused"]["total"] == 0
 
 
-def test_both_send_the_same(by_sdk: tuple[Write, Sandbox]) -> None:
+def test_both_send_the_same(by_sdk: tuple[Write, Sandbox], by_connector: Write) -> None:
     """Both bodies are equal, envelope, fields, values and their JSON types."""
-    sdk, _ = by_sdk
-    with local_hackle() as (url, _hackle, writes):
-        send_by_connector(url)
-    (connector,) = writes
-    expected, theirs = without_ids_and_times(sdk)
-    found, ours = without_ids_and_times(connector)
+    expected, theirs = without_ids_and_times(by_sdk[0])
+    found, ours = without_ids_and_times(by_connector)
     assert found == expected
     for ids_and_times in (theirs, ours):
-        assert len({insert_id for insert_id, _ in ids_and_times}) == len(RECORDS)
+        assert len({insert_id for insert_id, _ in ids_and_times}) == len(PURCHASES)
         for insert_id, milliseconds in ids_and_times:
             assert type(insert_id) is str
             assert type(milliseconds) is int
             assert abs(milliseconds / 1000 - time.time()) < 10 * PATIENCE
 
 
-def test_both_have_the_same_headers(by_sdk: tuple[Write, Sandbox]) -> None:
+def test_both_have_the_same_headers(by_sdk: tuple[Write, Sandbox], by_connector: Write) -> None:
     """So are the headers, but for the time."""
-    sdk, _ = by_sdk
-    with local_hackle() as (url, _hackle, writes):
-        send_by_connector(url)
-    theirs, ours = hackle_headers(sdk), hackle_headers(writes[0])
+    theirs, ours = hackle_headers(by_sdk[0]), hackle_headers(by_connector)
     times = [found.pop("x-hackle-sdk-time") for found in (theirs, ours)]
     assert [len(milliseconds) for milliseconds in times] == [13, 13]
     assert ours == theirs
     assert ours["x-hackle-sdk-key"] == "peer-key"
 
 
-def test_a_repeat() -> None:
+def test_a_repeat(tmp_path: Path) -> None:
     """Sent twice, the SDK's events are there twice, and the connector's once."""
     with local_hackle() as (url, hackle, _):
         for _ in range(2):
             send_by_sdk(url)
-        assert len(hackle.events()) == 2 * len(RECORDS)
+        assert len(hackle.events()) == 2 * len(PURCHASES)
         hackle.reset()
         for _ in range(2):
-            send_by_connector(url)
-        assert len(hackle.events()) == len(RECORDS)
-        assert hackle.stats()["repeats_absorbed"] == len(RECORDS)
+            send_by_connector(url, tmp_path)
+        assert len(hackle.events()) == len(PURCHASES)
+        assert hackle.stats()["repeats_absorbed"] == len(PURCHASES)

@@ -60,20 +60,21 @@ def get_source(name: str, *, local_executable: str, **options: Any) -> ab.Source
 
 
 def main() -> None:
-    """Runs what stdin asks for, which has to name every scenario that there is."""
+    """Runs what stdin asks for, which has to name every scenario that there is, or some of them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--destination", type=Path, required=True, help="the connector's program")
+    parser.add_argument("--some", action="store_true", help="others than those named are left out")
     arguments = parser.parse_args()
     # PyAirbyte prints its progress; the results must stand alone.
     results, sys.stdout = sys.stdout, sys.stderr
     destination_smoke_tests.get_source = get_source
     plan = json.load(sys.stdin)
     named = {name for test in plan for name in test["scenarios"].split(",")}
-    if unknown := named ^ SCENARIOS.keys():
+    if unknown := named - SCENARIOS.keys() if arguments.some else named ^ SCENARIOS.keys():
         sys.exit(f"only asked for, or not asked for: {sorted(unknown)}")
     for test in plan:
         destination = ab.get_destination(
-            "destination-heap-analytics",
+            arguments.destination.name,
             config=test["config"],
             local_executable=arguments.destination,
         )

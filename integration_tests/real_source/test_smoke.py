@@ -1,20 +1,24 @@
 """PyAirbyte's smoke test of a destination: small streams of data that destinations stumble over.
 
-It only asks whether the destination ended well. What counts here is what Heap holds. PyAirbyte
-starts its destination a hundred times, so what it starts has itself forked of a process that has
-imported the connector (`fork_server`).
+It only asks whether the destination ended well. What counts here is what the service holds.
+PyAirbyte starts its destination a hundred times, so what it starts has itself forked of a process
+that has imported the connector (`fork_server`).
 """
 
 from __future__ import annotations
 
 import json
 import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chaos.process import FORKS, MAIN_PY
+import hackle_sandbox
+from chaos.process import FORKS, as_it_is
+from chaos.scenario import Service
+from hackle_sandbox.sandbox import workspace_of
 from heap_sandbox import Sandbox, running
 
 HERE = Path(__file__).parent
@@ -29,6 +33,15 @@ OTHER_APIS = {
         "event_column": "event_type",
         "identity_column": "event_id",
     }
+}
+#: What becomes an event of Hackle: the columns of its key, its user and its value.
+USER_EVENTS = {
+    "basic_types": ("name", "id", "amount"),
+    "unicode_and_special_strings": ("unicode_text", "id", ""),
+    "large_string_values": ("short_value", "id", ""),
+    "large_batch_stream": ("category", "id", "value"),
+    "schema_with_no_primary_key": ("event_type", "event_id", ""),
+    "duplicate_primary_keys": ("name", "id", ""),
 }
 #: Each runs alone. Several at once are several streams, and a connection loads one: a configuration
 #: names the columns of one stream.
@@ -64,7 +77,7 @@ def test_smoke(tmp_path: Path) -> None:
             }
             for name, app_id in app_ids.items()
         ]
-        results = smoke_tested(plan, tmp_path)
+        results = smoke_tested("heap", plan, tmp_path)
         assert_refused(results.pop(SEVERAL), heap.users(app_id=app_ids.pop(SEVERAL)))
         for name, found in results.items():
             assert found["error"] is None, f"{name}: {found['error']}"
@@ -74,14 +87,66 @@ def test_smoke(tmp_path: Path) -> None:
         assert_all_arrived(heap, app_ids, {name: results[name]["records"] for name in results})
 
 
-def smoke_tested(plan: list[Json], folder: Path) -> dict[str, Json]:
+def test_smoke_of_hackle(tmp_path: Path) -> None:
+    """Each scenario that has a text for the event key is delivered, and its events are there."""
+    with hackle_sandbox.running() as hackle:
+        plan = [
+            {
+                "scenarios": name,
+                "config": {
+                    "sdk_key": name,
+                    "base_url": hackle.url,
+                    "event_key_column": key,
+                    "user_id_column": user,
+                    "value_column": value,
+                },
+                "preflight": False,
+            }
+            for name, (key, user, value) in USER_EVENTS.items()
+        ]
+        results = smoke_tested("hackle", plan, tmp_path, "--some")
+        assert results.keys() == USER_EVENTS.keys()
+        for name, found in results.items():
+            assert found["error"] is None, f"{name}: {found['error']}"
+            assert found["records_delivered"] == len(found["records"]), name
+            events = hackle.events(workspace=workspace_of(name))
+            assert_user_events(name, found["records"], events)
+
+
+def assert_user_events(scenario: str, records: list[Json], events: list[Json]) -> None:
+    """The first record of each primary key is an event, if it has an event key.
+
+    Without a primary key, each different record is one.
+    """
+    key, user, value = USER_EVENTS[scenario]
+    first: dict[Any, Json] = {}
+    for record in records:
+        if record[key]:
+            first.setdefault(record.get("id", json.dumps(record, sort_keys=True)), record)
+    expected = Counter((one[key], str(one[user]), one.get(value)) for one in first.values())
+    found = Counter((event["event_key"], event["user_id"], event["value"]) for event in events)
+    assert found == expected, scenario
+    landed = [event["properties"] for event in events]
+    for record in first.values():
+        scalars = {
+            name: one[:1_024] if isinstance(one, str) else one
+            for name, one in record.items()
+            if isinstance(one, str | bool | int | float)
+        }
+        assert any(scalars.items() <= properties.items() for properties in landed), scenario
+
+
+def smoke_tested(
+    service: Service, plan: list[Json], folder: Path, *options: str
+) -> dict[str, Json]:
     """What `pyairbyte_smoke.py` says of each test; it inherits nothing of the shell."""
     if not PYTHON.exists():
         pytest.fail("PyAirbyte is not installed: run `make integration-tests`")
-    connector = folder / "connector"
-    FORKS.program(connector, MAIN_PY)
+    connector = folder / "bin" / f"destination-{service}"
+    connector.parent.mkdir()
+    FORKS.program(connector, as_it_is(service))
     done = subprocess.run(
-        [PYTHON, HERE / "pyairbyte_smoke.py", "--destination", connector],
+        [PYTHON, HERE / "pyairbyte_smoke.py", "--destination", connector, *options],
         input=json.dumps(plan),
         cwd=folder,
         env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "AIRBYTE_LOGGING_ROOT": str(folder)},
