@@ -27,8 +27,8 @@ ROOT = Path(__file__).parents[1]
             "hackle_sandbox.demo",
             [
                 "Hackle now holds 200 events",
-                "│ purchase  │ ae2182e0 │ null  │",
-                "│ purchase  │ ae2182e0 │ 13200 │",
+                "│ purchase │ ae2182e0 │ null │",
+                "│ purchase │ ae2182e0 │ 13200 │",
                 '"pay_method": "CARD"',
                 '"discount_amount": 800',
                 '"is_discount": true',
