@@ -57,7 +57,7 @@ real-source-environments: $(CACHE)/pyairbyte/.made $(CACHE)/source-faker/.made #
 
 real-peer-environment: $(CACHE)/hackle-sdk/.made ## Hackle's own SDK, apart from the rest
 
-bench: $(VENV)/.demo ## What the connector costs, in one table; a part of it: make bench ARGS="--parts start"
+bench: $(VENV)/.demo $(CACHE)/hackle-sdk/.made ## What the connector costs, in one table; a part of it: make bench ARGS="--parts start"
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 image: $(IMAGE)/.made ## The image of each connector, by Docker, or without it by what Debian has; prints the sizes
