@@ -44,7 +44,7 @@ CONNECTOR_PURE = {"config", "values", "apis", "payloads", "service"}
 SANDBOXES = {
     "sandbox": [
         *("answers", "property_counts", "quotas", "history", "faults", "journal", "options"),
-        *("server", "database", "intake", "guard", "http"),
+        *("server", "database", "intake", "standin", "guard", "http", "running"),
         *("page.chart", "page.shown", "page.rendering", "page.views", "page.routes"),
         *("page.__init__", "command", "demo", "__init__"),
     ],
