@@ -16,7 +16,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONUNBUFFERED
 
-.PHONY: help demo test lint unit-tests integration-tests docs-tests test-browser screenshots chaos real-source-environments real-peer-environment bench image image-test sandbox sandbox-hackle lock clean
+.PHONY: help demo demo-hackle test lint unit-tests integration-tests docs-tests test-browser screenshots chaos real-source-environments real-peer-environment bench image image-test sandbox sandbox-hackle lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is to make
@@ -24,6 +24,9 @@ help: ## What there is to make
 
 demo: $(VENV)/.demo ## Start a local Heap, load the sample users by all three APIs, show what landed
 	@$(BIN)/python -m heap_sandbox.demo
+
+demo-hackle: $(VENV)/.demo ## Start a local Hackle, load the sample purchases, show what landed
+	@$(BIN)/python -m hackle_sandbox.demo
 
 test: lint unit-tests integration-tests docs-tests ## Everything that needs Python and the package index only
 
@@ -54,7 +57,7 @@ real-source-environments: $(CACHE)/pyairbyte/.made $(CACHE)/source-faker/.made #
 
 real-peer-environment: $(CACHE)/hackle-sdk/.made ## Hackle's own SDK, apart from the rest
 
-bench: $(VENV)/.demo ## What the connector costs, in one table; a part of it: make bench ARGS="--parts start"
+bench: $(VENV)/.demo $(CACHE)/hackle-sdk/.made ## What the connector costs, in one table; a part of it: make bench ARGS="--parts start"
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 image: $(IMAGE)/.made ## The image of each connector, by Docker, or without it by what Debian has; prints the sizes

@@ -5,14 +5,15 @@ from typing import Any, Final, Literal
 
 from benchmarks.inputs import Input
 
-Part = Literal["speed", "memory", "start"]
-PARTS: Final[tuple[Part, ...]] = ("speed", "memory", "start")
+Part = Literal["speed", "memory", "start", "hackle"]
+PARTS: Final[tuple[Part, ...]] = ("speed", "memory", "start", "hackle")
 
 USERS: Final = Input("users", 300_000)
 CONTACTS: Final = Input("contacts", 40_000)
 SLOW_CONTACTS: Final = Input("contacts", 200_000)
 CLICKS: Final = Input("clicks", 1_000_000)
 FEW_CLICKS: Final = Input("clicks", 100_000)
+PURCHASES: Final = Input("purchases", 100_000)
 
 _USER_PROPERTIES: Final = {
     "api_type": "add_user_properties",
@@ -44,6 +45,15 @@ _TRACK_CLICKS: Final = {
     "property_columns": "path,price,id",
 }
 
+#: For the connector of Hackle; its form has no `api`.
+_PURCHASES: Final = {
+    "event_key_column": "event",
+    "user_id_column": "user_id",
+    "value_column": "amount",
+    "timestamp_column": "happened_at",
+    "property_columns": "pay_method, discount_amount, is_discount",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -55,12 +65,14 @@ class Case:
     #: Arguments of `python`; `{base_url}`, `{config}`, `{catalog}` and `{records}` are filled in.
     command: tuple[str, ...]
     input: Input | None = None
-    #: The `api` of the connector's configuration.
+    #: The `api` of the configuration for Heap, or the columns of that for Hackle.
     api: dict[str, Any] | None = None
     #: Rows that a slow program takes of its input; all, where it is None.
     rows: int | None = None
     #: Seconds until the service answers; None where there is no service.
     answers_after: float | None = None
+    #: The folder in `.cache` of another Python environment than the connector's.
+    environment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,7 @@ class Ratio:
     """`figure` of one case, by itself or against that of another, and what it should be."""
 
     case: str
-    figure: Literal["rows_per_second", "peak_mb", "wall_seconds"]
+    figure: Literal["rows_per_second", "landed_per_second", "lost", "peak_mb", "wall_seconds"]
     words: str
     over: str | None = None
     at_least: float | None = None
@@ -79,6 +91,8 @@ class Ratio:
 
 _WRITE: Final = ("main.py", "write", "--config", "{config}", "--catalog", "{catalog}")
 _POST_ROWS: Final = ("-m", "benchmarks.one_post_per_row", "{base_url}", "{records}")
+_WRITE_HACKLE: Final = ("-c", "from destination_hackle.run import run; run()", *_WRITE[1:])
+_SDK: Final = ("benchmarks/hackle_sdk_loader.py", "{base_url}")
 _CDK: Final = ("-m", "benchmarks.cdk_parse_loop")
 _ORJSON: Final = ("-m", "benchmarks.orjson_alone")
 _THREE: Final = "three properties"
@@ -99,6 +113,10 @@ CASES: Final = (
     Case("few-clicks", "memory", "track, fewer records of 300 bytes", _WRITE, FEW_CLICKS, _TRACK_CLICKS, None, 0.0),
     Case("slow-contacts", "memory", "`*` on 4 kB, service takes 50 ms", _WRITE, SLOW_CONTACTS, _ALL_OF_A_CONTACT, None, 0.05),
     Case("spec", "start", "`spec`", ("main.py", "spec")),
+    Case("hackle", "hackle", "destination-hackle, purchases", _WRITE_HACKLE, PURCHASES, _PURCHASES, None, 0.0),
+    Case("hackle-sdk", "hackle", "Hackle's own SDK, `track` a purchase", _SDK, PURCHASES, None, None, 0.0, "hackle-sdk"),
+    Case("hackle-250ms", "hackle", "destination-hackle, service takes 250 ms", _WRITE_HACKLE, PURCHASES, _PURCHASES, None, 0.25),
+    Case("hackle-sdk-250ms", "hackle", "Hackle's own SDK, service takes 250 ms", _SDK, PURCHASES, None, None, 0.25, "hackle-sdk"),
     Case("import", "start", "`import airbyte_cdk.destinations`", ("-c", "import airbyte_cdk.destinations")),
 )  # fmt: skip
 
@@ -118,5 +136,13 @@ RATIOS: Final = (
     # Speeds divided the other way round: the time that one record takes.
     Ratio("few-clicks", _SPEED, "time a record of more ÷ of fewer", "clicks", at_most=1.1),
     Ratio("slow-contacts", "peak_mb", "peak MB", at_most=160),
+    *(
+        ratio
+        for name in ("hackle", "hackle-sdk", "hackle-250ms", "hackle-sdk-250ms")
+        for ratio in (
+            Ratio(name, "lost", "events lost", at_most=0 if "sdk" not in name else None),
+            Ratio(name, "landed_per_second", "events landed a second"),
+        )
+    ),
     Ratio("spec", "wall_seconds", "time ÷ the import alone", "import", at_most=1.15),
 )  # fmt: skip

@@ -5,6 +5,7 @@ kind       a line of it                                                         
 =========  =========================================================================  ==========
 `users`    a user as Auth0 gives it, the shape of the README's examples               about 550
 `clicks`   a small event                                                              300
+`purchases` what somebody bought, as a shop's database gives it                      about 300
 `contacts` a contact as a CRM gives it: 100 columns, nested ones and arrays among them  about 4,000
 =========  =========================================================================  ==========
 """
@@ -19,7 +20,7 @@ from zlib import crc32
 
 import orjson
 
-Kind = Literal["users", "clicks", "contacts"]
+Kind = Literal["users", "clicks", "contacts", "purchases"]
 Json = dict[str, Any]
 
 SEED: Final = 2026
@@ -141,6 +142,23 @@ def _clicks(random: Random) -> Callable[[int], Json]:
     return click
 
 
+def _purchases(random: Random) -> Callable[[int], Json]:
+    def purchase(number: int) -> Json:
+        discount = random.choice([0, 0, 300, 800])
+        return {
+            "id": number,
+            "event": "purchase",
+            "user_id": f"{random.getrandbits(32):08x}",
+            "amount": random.randrange(10, 500) * 100,
+            "pay_method": random.choice(["CARD", "BANK_TRANSFER", "POINTS"]),
+            "discount_amount": discount,
+            "is_discount": discount > 0,
+            "happened_at": _moment(number),
+        }
+
+    return purchase
+
+
 def _contacts(random: Random) -> Callable[[int], Json]:
     # A few hundred distinct ones with their own number, time and amount: quick to write.
     people = [_contact(random) for _ in range(300)]
@@ -200,4 +218,5 @@ MAKERS: Final[dict[Kind, Callable[[Random], Callable[[int], Json]]]] = {
     "users": _users,
     "clicks": _clicks,
     "contacts": _contacts,
+    "purchases": _purchases,
 }

@@ -35,11 +35,23 @@ class Measurement:
     peak_mb: float
     requests: int | None = None
     service_cpu_seconds: float | None = None
+    #: Rows that the service counted, where it counts them.
+    landed: int | None = None
 
     @property
     def rows_per_second(self) -> float:
         """Rows a second of loading."""
         return self.rows / self.load_seconds if self.rows else 0.0
+
+    @property
+    def landed_per_second(self) -> float | None:
+        """Those of them that the service counted."""
+        return None if self.landed is None else self.landed / self.load_seconds
+
+    @property
+    def lost(self) -> int | None:
+        """Rows that the program took and the service never saw."""
+        return None if self.landed is None else self.rows - self.landed
 
 
 def resized(case: Case, scale: float, at_most: int | None) -> Case:
@@ -57,6 +69,8 @@ def resized(case: Case, scale: float, at_most: int | None) -> Case:
 
 def configuration(api: dict[str, Any], base_url: str) -> dict[str, Any]:
     """The connector's, with the quotas lifted: they are Heap's, and not what is measured."""
+    if "event_key_column" in api:
+        return {"sdk_key": "bench", "base_url": base_url, **api}
     quotas = {"events_per_minute": 0, "events_per_identity_per_minute": 0}
     return {"app_id": "11", "base_url": base_url, "api": api, **quotas}
 
@@ -67,7 +81,12 @@ def measure(case: Case, directory: Path) -> Measurement:
         return _run(case, "", directory)
     with _Service.running(case.answers_after) as service:
         measurement = _run(case, f"http://127.0.0.1:{service.port}", directory)
-    return replace(measurement, requests=service.requests, service_cpu_seconds=service.cpu_seconds)
+    return replace(
+        measurement,
+        requests=service.requests,
+        service_cpu_seconds=service.cpu_seconds,
+        landed=service.events if case.part == "hackle" else None,
+    )
 
 
 def _run(case: Case, base_url: str, directory: Path) -> Measurement:
@@ -77,7 +96,7 @@ def _run(case: Case, base_url: str, directory: Path) -> Measurement:
         config.write_text(json.dumps(configuration(case.api, base_url)))
         catalog.write_text(json.dumps(case.input.catalog()))
     fill = {"base_url": base_url, "config": config, "catalog": catalog, "records": case.rows}
-    command = [sys.executable, *(part.format(**fill) for part in case.command)]
+    command = [_python(case), *(part.format(**fill) for part in case.command)]
     # A file, not a pipe: nobody has to write into it while the process runs.
     output = directory / "output.jsonl"
     began = time.perf_counter()
@@ -106,6 +125,12 @@ def _run(case: Case, base_url: str, directory: Path) -> Measurement:
     )
 
 
+def _python(case: Case) -> str:
+    if case.environment is None:
+        return sys.executable
+    return str(ROOT / ".cache" / case.environment / "bin" / "python")
+
+
 def _rows_and_seconds(told: str) -> tuple[int, float]:
     """From the last line: the connector's ledger, or `{"rows": n, "seconds": s}`."""
     last = json.loads(told.splitlines()[-1])
@@ -123,6 +148,7 @@ def _environment() -> dict[str, str]:
 class _Service:
     port: int
     requests: int = 0
+    events: int = 0
     cpu_seconds: float = 0.0
 
     @classmethod
@@ -143,7 +169,8 @@ class _Service:
             yield service
         finally:
             process.stdin.close()
-            service.requests = json.loads(process.stdout.read())["requests"]
+            counted = json.loads(process.stdout.read())
+            service.requests, service.events = counted["requests"], counted["events"]
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             process.stdout.close()

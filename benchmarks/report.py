@@ -121,5 +121,6 @@ def _median(measured: Sequence[Measurement]) -> dict[str, float]:
 
 def _figures(measurement: Measurement) -> dict[str, float]:
     """Those that there are."""
-    figures = asdict(measurement) | {"rows_per_second": measurement.rows_per_second}
+    more = ("rows_per_second", "landed_per_second", "lost")
+    figures = asdict(measurement) | {name: getattr(measurement, name) for name in more}
     return {key: value for key, value in figures.items() if value is not None}

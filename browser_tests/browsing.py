@@ -15,7 +15,8 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from chaos.process import FORKS, MAIN_PY
+from chaos.process import FORKS, PROGRAMS, as_it_is
+from chaos.scenario import Service
 
 ROOT: Final = Path(__file__).parents[1]
 CACHE: Final = ROOT / ".cache" / "browser"
@@ -24,6 +25,7 @@ DESKTOP: Final = (1280, 900)
 PHONE: Final = (390, 844)
 #: In seconds. Nothing here takes longer on a slow machine.
 PATIENCE: Final = 30
+
 
 #: Root needs the first. Without those about the network, Chromium calls home at every start.
 FLAGS: Final = (
@@ -81,6 +83,36 @@ class Window:
         """Closes the window."""
         self._context.close()
 
+    def assert_accessible(self, url: str, paths: Mapping[str, str], name: str) -> None:
+        """axe finds nothing on any of a site's pages, and nothing is wider than the screen.
+
+        Each is pictured, `name` with its own; the page `events` as far as it fits.
+        """
+        axe = (CACHE / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+        for at, path in paths.items():
+            self.page.goto(f"{url}{path}")
+            self.page.evaluate(axe)
+            found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+            wrong = found["violations"]
+            assert [(one["id"], one["nodes"][0]["html"]) for one in wrong] == [], at
+            assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), at
+            self.picture(name.format(at), whole=at != "events")
+        # The browser itself tells of the page that is missing.
+        assert [one for one in self.complaints if "404" not in one] == []
+        self.complaints.clear()
+
+
+SHAPES: Final = pytest.mark.parametrize(
+    ("size", "dark", "shape"),
+    [
+        (DESKTOP, False, "desktop"),
+        (DESKTOP, True, "desktop-dark"),
+        (PHONE, False, "phone"),
+        (PHONE, True, "phone-dark"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+
 
 class Windows:
     """Opens windows, and closes them all at the end of a test."""
@@ -108,9 +140,12 @@ def windows(browser: Browser) -> Iterator[Windows]:
     assert not complaints
 
 
-def connector(*arguments: str, stdin: bytes = b"") -> list[dict[str, Any]]:
-    """Runs the connector's command to its end, in a fork; the messages on its stdout."""
-    done = FORKS.run(MAIN_PY, ["main.py", *arguments], input=stdin, timeout=2 * PATIENCE)
+def connector(
+    *arguments: str, stdin: bytes = b"", service: Service = "heap"
+) -> list[dict[str, Any]]:
+    """Runs a connector's command to its end, in a fork; the messages on its stdout."""
+    command = [PROGRAMS[service], *arguments]
+    done = FORKS.run(as_it_is(service), command, input=stdin, timeout=2 * PATIENCE)
     assert done.returncode == 0, done.stdout[-2_000:]
     return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from browser_tests.browsing import CACHE, PHONE, ROOT, Windows, connector, json_file
+import hackle_sandbox
+from browser_tests.browsing import CACHE, PHONE, ROOT, Windows, connector
+from browser_tests.forms import (
+    assert_explained,
+    assert_missing,
+    assert_told,
+    check,
+    field,
+    submit,
+    submitted,
+)
+from chaos.scenario import Service
 from heap_sandbox import running
 
 pytest_plugins = ["browser_tests.browsing"]
@@ -42,8 +50,8 @@ FILLED: dict[str, tuple[str, dict[str, str]]] = {
 
 
 @pytest.fixture(scope="session")
-def form(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of a page with the form of the specification that `spec` prints."""
+def form_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the form's script is, made once."""
     folder = tmp_path_factory.mktemp("form")
     subprocess.run(
         [
@@ -59,16 +67,28 @@ def form(tmp_path_factory: pytest.TempPathFactory) -> str:
         check=True,
         env={**os.environ, "NODE_PATH": str(CACHE / "node_modules")},
     )
-    (message,) = connector("spec")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def heap_form(form_folder: Path) -> str:
+    """The address of a page with the form of the Heap connector's specification."""
+    return _page(form_folder, "heap")
+
+
+@pytest.fixture(scope="session")
+def hackle_form(form_folder: Path) -> str:
+    """The same for Hackle."""
+    return _page(form_folder, "hackle")
+
+
+def _page(folder: Path, service: Service) -> str:
+    (message,) = connector("spec", service=service)
     shown = json.dumps(message["spec"]).replace("</", "<\\/")
     page = (ROOT / "browser_tests" / "form.html").read_text(encoding="utf-8")
-    (folder / "form.html").write_text(page.replace("SPECIFICATION", shown), encoding="utf-8")
-    return (folder / "form.html").as_uri()
-
-
-def field(page: Page, label: str) -> Locator:
-    """The box that belongs to a label."""
-    return page.get_by_label(label).locator("visible=true").first
+    path = folder / f"{service}.html"
+    path.write_text(page.replace("SPECIFICATION", shown), encoding="utf-8")
+    return path.as_uri()
 
 
 def choice(page: Page) -> Locator:
@@ -86,30 +106,12 @@ def fill(page: Page, url: str, api_type: str) -> None:
         field(page, label).fill(text)
 
 
-def submit(page: Page) -> None:
-    """Presses the button."""
-    page.get_by_role("button", name="Set up destination").click()
-
-
-def submitted(page: Page) -> dict[str, Any]:
-    """Presses the button; the configuration that comes out."""
-    submit(page)
-    expect(page.locator("#result")).not_to_be_empty()
-    configuration: dict[str, Any] = json.loads(page.locator("#result").inner_text())
-    return configuration
-
-
-def check(folder: Path, configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """What the connector says of a configuration."""
-    found = connector("check", "--config", json_file(folder, "config.json", configuration))
-    (status,) = [one["connectionStatus"] for one in found if one["type"] == "CONNECTION_STATUS"]
-    return dict(status)
-
-
 @pytest.mark.parametrize("api_type", FILLED)
-def test_filled_by_a_person(form: str, windows: Windows, tmp_path: Path, api_type: str) -> None:
+def test_filled_by_a_person(
+    heap_form: str, windows: Windows, tmp_path: Path, api_type: str
+) -> None:
     """What comes out of the form passes the check, against a local Heap."""
-    window = windows.open(form)
+    window = windows.open(heap_form)
     with running() as heap:
         fill(window.page, heap.url, api_type)
         configuration = submitted(window.page)
@@ -123,9 +125,9 @@ def test_filled_by_a_person(form: str, windows: Windows, tmp_path: Path, api_typ
     assert api["property_columns"] == columns.get("Property columns", "*")
 
 
-def test_only_what_is_required(form: str, windows: Windows, tmp_path: Path) -> None:
+def test_only_what_is_required(heap_form: str, windows: Windows, tmp_path: Path) -> None:
     """Who fills the required fields and nothing else gets Heap's address and all defaults."""
-    window = windows.open(form, size=PHONE)
+    window = windows.open(heap_form, size=PHONE)
     page = window.page
     field(page, "Environment ID").fill(" 3000610572 ")  # as pasted
     field(page, "Event column").fill("event")
@@ -137,9 +139,9 @@ def test_only_what_is_required(form: str, windows: Windows, tmp_path: Path) -> N
         assert check(tmp_path, configuration | {"base_url": heap.url})["status"] == "SUCCEEDED"
 
 
-def test_choosing_another(form: str, windows: Windows) -> None:
+def test_choosing_another(heap_form: str, windows: Windows) -> None:
     """Each choice shows its own fields, and leaves none of another's behind."""
-    page = windows.open(form).page
+    page = windows.open(heap_form).page
     with running() as heap:
         fill(page, heap.url, "track")
         fill(page, heap.url, "add_account_properties")
@@ -163,40 +165,115 @@ def test_choosing_another(form: str, windows: Windows) -> None:
         ("Longest retry, in seconds", "0.5", "must be integer"),
     ],
 )
-def test_wrong_input(form: str, windows: Windows, label: str, typed: str, message: str) -> None:
+def test_wrong_input(
+    heap_form: str, windows: Windows, label: str, typed: str, message: str
+) -> None:
     """What is wrong is said at the field, in words, and nothing is submitted."""
-    window = windows.open(form)
+    window = windows.open(heap_form)
     fill(window.page, "https://heapanalytics.com", "track")
-    box = field(window.page, label)
-    box.fill(typed)
+    field(window.page, label).fill(typed)
     submit(window.page)
-    told = window.page.locator(".field", has=box).get_by_role("alert")
-    expect(told.first).to_contain_text(message)
-    expect(window.page.locator("#result")).to_be_empty()
-    expect(window.page.get_by_role("alert")).to_have_count(told.count())
+    assert_told(window.page, label, message)
     if typed == "my-project":
         window.picture("form-wrong")
 
 
-def test_nothing_filled(form: str, windows: Windows) -> None:
+def test_nothing_filled(heap_form: str, windows: Windows) -> None:
     """An empty form names each field that is missing."""
-    window = windows.open(form)
+    window = windows.open(heap_form)
     submit(window.page)
-    for label in ("Environment ID", "Event column", "Identity column"):
-        at = window.page.locator(".field", has=field(window.page, label))
-        expect(at.get_by_role("alert")).to_have_text("Required")
+    assert_missing(window.page, "Environment ID", "Event column", "Identity column")
     window.picture("form-empty")
 
 
-def test_every_field_explains_itself(form: str, windows: Windows) -> None:
+def test_every_field_explains_itself(heap_form: str, windows: Windows) -> None:
     """Whatever the form shows has a label that is no bare key, and a description."""
-    page = windows.open(form).page
+    page = windows.open(heap_form).page
     for title, _ in FILLED.values():
         choice(page).select_option(label=title)
-        shown = page.locator(".field:visible")
-        assert shown.count() >= 5
-        for at in range(shown.count()):
-            label = shown.nth(at).locator("label").first.inner_text()
-            assert label, html.escape(shown.nth(at).inner_html())
-            assert "_" not in label.split("\n")[0]
-            assert len(shown.nth(at).locator("p").first.inner_text()) > 20, label
+        assert_explained(page)
+
+
+# -- Hackle ---------------------------------------------------------------------------------------
+
+#: What a person types where, in the order of the form.
+PURCHASES = {
+    "SDK key": "abcdefGHIJKL0123456789",
+    "Event key column": "event",
+    "User ID column": "user_id",
+    "Value column": "amount",
+    "Property columns": "pay_method, discount.amount as discount_amount",
+    "Timestamp column": "happened_at",
+}
+REQUIRED = ("SDK key", "Event key column", "User ID column")
+
+
+def fill_purchases(page: Page) -> None:
+    """Fills Hackle's form."""
+    for label, text in PURCHASES.items():
+        field(page, label).fill(text)
+
+
+def test_hackle_filled_by_a_person(hackle_form: str, windows: Windows, tmp_path: Path) -> None:
+    """What comes out of Hackle's form passes the check, against a local Hackle."""
+    window = windows.open(hackle_form)
+    page = window.page
+    with hackle_sandbox.running() as hackle:
+        fill_purchases(page)
+        field(page, "Hackle's address").fill(hackle.url)
+        configuration = submitted(page)
+        window.picture("form-hackle")
+        assert check(tmp_path, configuration, "hackle") == {"status": "SUCCEEDED"}
+        assert hackle.events() == []
+    assert set(PURCHASES.values()) <= {
+        value for value in configuration.values() if isinstance(value, str)
+    }
+    assert configuration["dry_run"] is False
+    assert configuration["events_per_minute"] == 0
+
+
+def test_hackle_only_what_is_required(hackle_form: str, windows: Windows, tmp_path: Path) -> None:
+    """Who fills the three required fields gets Hackle's address and all defaults."""
+    window = windows.open(hackle_form, size=PHONE)
+    page = window.page
+    for label in REQUIRED:
+        field(page, label).fill(f" {PURCHASES[label]} ")  # as pasted
+    configuration = submitted(page)
+    window.picture("form-hackle-phone")
+    assert configuration["base_url"] == "https://event.hackle.io"
+    assert configuration["property_columns"] == "*"
+    with hackle_sandbox.running() as hackle:
+        local = configuration | {"base_url": hackle.url}
+        assert check(tmp_path, local, "hackle") == {"status": "SUCCEEDED"}
+
+
+@pytest.mark.parametrize(
+    ("label", "typed", "message"),
+    [
+        ("SDK key", "two words", "the key alone, without blanks"),
+        ("SDK key", "", "Required"),
+        ("Hackle's address", "http://event.hackle.io", "an address that begins with https://"),
+        ("Event key column", "  ", "the name of a column"),
+        ("User ID column", "", "Required"),
+        ("Events a minute", "-1", "must be >= 0"),
+    ],
+)
+def test_hackle_wrong_input(
+    hackle_form: str, windows: Windows, label: str, typed: str, message: str
+) -> None:
+    """What is wrong is said at the field, in words, and nothing is submitted."""
+    window = windows.open(hackle_form)
+    fill_purchases(window.page)
+    field(window.page, label).fill(typed)
+    submit(window.page)
+    assert_told(window.page, label, message)
+    if typed == "two words":
+        window.picture("form-hackle-wrong")
+
+
+def test_hackle_nothing_filled(hackle_form: str, windows: Windows) -> None:
+    """An empty form names each field that is missing, and explains every one."""
+    page = windows.open(hackle_form).page
+    assert_explained(page)
+    submit(page)
+    assert_missing(page, *REQUIRED)

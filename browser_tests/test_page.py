@@ -17,7 +17,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, Request, expect
 
-from browser_tests.browsing import CACHE, DESKTOP, PHONE, ROOT, Windows, connector, json_file
+from browser_tests.browsing import CACHE, ROOT, SHAPES, Windows, connector, json_file
 from heap_sandbox import Sandbox, SandboxOptions, running
 from heap_sandbox.store import Store
 
@@ -212,25 +212,14 @@ def test_nothing_from_elsewhere(heap: Sandbox, windows: Windows) -> None:
     assert all(url.startswith(heap.url) for url in asked)
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_accessible(heap: Sandbox, windows: Windows, size: tuple[int, int], dark: bool) -> None:
-    """axe finds nothing on any page, and nothing is wider than the screen."""
+@SHAPES
+def test_accessible(
+    heap: Sandbox, windows: Windows, size: tuple[int, int], dark: bool, shape: str
+) -> None:
+    """Every page is for everybody, in both colours and sizes."""
     furnished(heap)
-    axe = (CACHE / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     window = windows.open(heap.url, size=size, dark=dark)
-    page = window.page
-    for name, path in PAGES.items():
-        page.goto(f"{heap.url}{path}")
-        page.evaluate(axe)
-        wrong = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-        assert [(one["id"], one["nodes"][0]["html"]) for one in wrong] == [], name
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
-        shape = f"{'phone' if size == PHONE else 'desktop'}{'-dark' * dark}"
-        window.picture(f"page-{name}-{shape}", whole=name != "events")
-    # The browser itself tells of the page that is missing.
-    assert [one for one in window.complaints if "404" not in one] == []
-    window.complaints.clear()
+    window.assert_accessible(heap.url, PAGES, f"page-{{}}-{shape}")
 
 
 def test_by_keyboard(heap: Sandbox, windows: Windows) -> None:

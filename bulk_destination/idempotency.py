@@ -13,7 +13,6 @@ from bulk_destination.catalog import Stream
 from bulk_destination.columns import Record
 from bulk_destination.values import INEXACT, Rejected, may_be_inexact
 
-
 #: Copied for each key: its parameters are then read once, which is a quarter of the time.
 _NO_KEY: Final = blake2b(digest_size=16)
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from starlette.applications import Starlette
 
-from hackle_sandbox.page import page_endpoints
+from hackle_sandbox.page import SITE
 from hackle_sandbox.sandbox import Sandbox
 from sandbox.http import listing, service_app
 
@@ -22,6 +22,6 @@ def hackle_app(sandbox: Sandbox) -> Starlette:
     reads = {
         "/events": listing("events", sandbox.events, "workspace", "user_id"),
         "/users": listing("users", sandbox.users, "workspace", "user_id"),
-        **page_endpoints(sandbox),
+        **SITE.endpoints(sandbox),
     }
     return service_app(sandbox, {EVENTS_PATH: sandbox.track}, reads)

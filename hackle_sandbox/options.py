@@ -13,11 +13,6 @@ class SandboxOptions(ServiceOptions):
 
     - `deduplicate`: whether an event whose `insertId` was seen before is absorbed. Hackle does
       not publish what it does; clients should be tried against both
-    - `poison`: an event with a property key or value equal to one of these is refused
-    - `quote_values`: whether the text of a 400 quotes the offending value, to prove that
-      clients do not pass it on
     """
 
     deduplicate: bool = True
-    poison: tuple[str, ...] = ()
-    quote_values: bool = False

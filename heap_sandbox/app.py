@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from starlette.applications import Starlette
 
-from heap_sandbox.page import page_endpoints
+from heap_sandbox.page import SITE
 from heap_sandbox.sandbox import Sandbox
 from sandbox.answers import Answer
 from sandbox.http import listing, service_app
@@ -24,7 +24,7 @@ def heap_app(sandbox: Sandbox) -> Starlette:
         "/events": listing("events", sandbox.events, "app_id", "identity"),
         "/users": listing("users", sandbox.users, "app_id", "identity"),
         "/accounts": listing("accounts", sandbox.accounts, "app_id", "account_id"),
-        **page_endpoints(sandbox),
+        **SITE.endpoints(sandbox),
     }
     return service_app(sandbox, writes, reads)
 

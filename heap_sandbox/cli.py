@@ -9,32 +9,26 @@ from typing import Final
 from heap_sandbox.app import heap_app
 from heap_sandbox.options import SandboxOptions
 from heap_sandbox.sandbox import Sandbox
-from sandbox.command import add_service_arguments, complain, run
-from sandbox.options import OptionError
+from sandbox.command import add_service_arguments, start
 
-PROGRAM: Final = "heap-sandbox"
 PORT: Final = 8087
 _DEFAULTS: Final = SandboxOptions()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until a signal; returns the exit code: 0, or 2 if it could not start."""
-    try:
-        options = SandboxOptions(**vars(_parser().parse_args(arguments)))
-    except OptionError as error:
-        return complain(PROGRAM, error)
-    return run(
-        options,
-        lambda url: Sandbox(options, url=url),
+    return start(
+        _parser(),
+        arguments,
+        SandboxOptions,
+        lambda options, url: Sandbox(options, url=url),
         heap_app,
-        name="Heap sandbox",
-        program=PROGRAM,
     )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=PROGRAM,
+        prog="heap-sandbox",
         description="A local Heap to try and to test against. It takes track, "
         "add_user_properties and add_account_properties as Heap documents them, shows what it "
         "holds on a page at / and as JSON at /events, /users, /accounts, /requests and /stats; "
@@ -71,19 +65,5 @@ def _parser() -> argparse.ArgumentParser:
         default=_DEFAULTS.quota_window_seconds,
         metavar="SECONDS",
         help="length of the sliding window (default: %(default)g)",
-    )
-    refusals = parser.add_argument_group("refusals")
-    refusals.add_argument(
-        "--poison",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="refuse items with a property key or value equal to TEXT; may be repeated",
-    )
-    refusals.add_argument(
-        "--quote-values",
-        action="store_true",
-        help="quote the offending value in the text of a 400, to prove that clients do not "
-        "pass it on (default: name the field only)",
     )
     return parser

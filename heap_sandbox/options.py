@@ -18,17 +18,12 @@ class SandboxOptions(ServiceOptions):
     - `events_per_identity_per_minute`: the same for one identity (bulk track page: 1,000)
     - `quota_window_seconds`: the length of the sliding window, a minute unless tests are in
       a hurry
-    - `quote_values`: whether the text of a 400 quotes the offending value, to prove that
-      clients do not pass it on
-    - `poison`: an item with a property key or value equal to one of these is refused
     """
 
     quotas: bool = True
     events_per_minute: int = 15_000
     events_per_identity_per_minute: int = 1_000
     quota_window_seconds: float = 60.0
-    quote_values: bool = False
-    poison: tuple[str, ...] = ()
 
     def _faults(self) -> Iterator[str]:
         yield from super()._faults()

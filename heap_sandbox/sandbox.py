@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -20,30 +19,27 @@ from heap_sandbox.validation import Event, Form, Item, Profile, Request, Validat
 from sandbox.answers import JSON, Answer
 from sandbox.history import UseHistory, UseOverTime
 from sandbox.intake import Clock
-from sandbox.journal import Journal
 from sandbox.quotas import SlidingWindow, Use
+from sandbox.standin import StandIn
 
 
-class Sandbox:
-    """One Heap with everything it was sent. Safe to use from any thread.
+class Sandbox(StandIn[SandboxOptions, Store]):
+    """One Heap with everything it was sent.
 
-    `clock` returns Unix seconds; it dates what arrives and moves the quota window. Raises
-    `sqlite3.Error` if the file named by the options is no database.
+    Each event has `sequence`, `app_id`, `event`, `identity`, `user_id`, `timestamp` (as sent; the
+    time of receipt if none was), `properties`, `idempotency_key` and `received_at` (Unix
+    seconds); each user has `sequence`, `app_id`, `identity`, `properties`, `created_at` and
+    `updated_at`. The clock moves the quota window, too. Raises `sqlite3.Error` if the file named
+    by the options is no database.
     """
 
     def __init__(
         self, options: SandboxOptions | None = None, *, clock: Clock = time.time, url: str = ""
     ) -> None:
-        self.options = options or SandboxOptions()
-        self.url = url
-        self.clock = clock
-        self.journal = Journal()
-        self._lock = threading.RLock()
-        self.store = Store(self.options.db)
+        chosen = options or SandboxOptions()
+        super().__init__(chosen, Store(chosen.db), clock=clock, url=url)
         self._window = SlidingWindow(self.options.quota_window_seconds)
         self._history = UseHistory(self.options.quota_window_seconds)
-        self._repeats = 0
-        self._poison = frozenset(self.options.poison)
 
     # What Heap offers.
 
@@ -109,52 +105,11 @@ class Sandbox:
 
     # What the sandbox offers beside.
 
-    def events(
-        self,
-        *,
-        app_id: str | None = None,
-        identity: str | None = None,
-        after: int = 0,
-        limit: int | None = None,
-    ) -> list[dict[str, Any]]:
-        """Stored events, oldest first: those numbered above `after`, all of them by default.
-
-        Each has `sequence`, `app_id`, `event`, `identity`, `user_id`, `timestamp` (as sent; the
-        time of receipt if none was), `properties`, `idempotency_key` and `received_at` (Unix
-        seconds).
-        """
-        return self.store.rows("events", app_id=app_id, identity=identity, after=after, limit=limit)
-
-    def users(
-        self,
-        *,
-        app_id: str | None = None,
-        identity: str | None = None,
-        after: int = 0,
-        limit: int | None = None,
-    ) -> list[dict[str, Any]]:
-        """Users in the order of their first sight.
-
-        Each has `sequence`, `app_id`, `identity`, `properties`, `created_at` and `updated_at`.
-        """
-        return self.store.rows("users", app_id=app_id, identity=identity, after=after, limit=limit)
-
     def accounts(
-        self,
-        *,
-        app_id: str | None = None,
-        account_id: str | None = None,
-        after: int = 0,
-        limit: int | None = None,
+        self, *, after: int = 0, limit: int | None = None, **whose: Any
     ) -> list[dict[str, Any]]:
         """Accounts in the order of their first sight; as users, with `account_id`."""
-        return self.store.rows(
-            "accounts", app_id=app_id, account_id=account_id, after=after, limit=limit
-        )
-
-    def requests(self) -> list[dict[str, Any]]:
-        """The last 1,000 write requests, oldest first; see `journal.Entry`."""
-        return self.journal.requests()
+        return self.store.rows("accounts", after=after, limit=limit, **whose)
 
     def use_over_time(self) -> list[UseOverTime]:
         """Events taken by the quota window, for the last ten windows, by app_id."""
@@ -165,14 +120,13 @@ class Sandbox:
         """Counts of everything; the shape is that of `GET /stats`."""
         with self._lock:
             used = self._window.used(self.clock())
-            repeats = self._repeats
         busiest: dict[str, int] = {}
         for key, count in used.items():
             if isinstance(key, tuple):
                 busiest[key[0]] = max(busiest.get(key[0], 0), count)
         return {
             **self.store.counts(),
-            "repeats_absorbed": repeats,
+            "repeats_absorbed": self.repeats,
             **self.journal.stats(),
             "quotas": {
                 "kept": self.options.quotas,
@@ -190,12 +144,6 @@ class Sandbox:
     def reset(self) -> None:
         """Empty everything: data, quotas, counts and the request log."""
         with self._lock:
-            self.store.reset()
+            super().reset()
             self._window.clear()
             self._history.clear()
-            self._repeats = 0
-            self.journal.reset()
-
-    def close(self) -> None:
-        """Close the store."""
-        self.store.close()

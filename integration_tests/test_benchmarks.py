@@ -17,6 +17,7 @@ from benchmarks.measurement import Measurement, configuration, resized
 from benchmarks.report import results, table
 from bulk_destination.catalog import Stream, column_faults, parse_catalog
 from bulk_destination.messages import StateMessage, read_line
+from destination_hackle.config import HackleConfig
 from destination_heap_analytics.config import HeapConfig
 
 ROOT = Path(__file__).parents[1]
@@ -59,6 +60,31 @@ def test_a_run(tmp_path: Path) -> None:
     assert told == [("users", "post"), ("users", "cdk"), ("accounts", "cdk")]
 
 
+def test_hackles_own_sdk(tmp_path: Path) -> None:
+    """The connector lands all that both are offered; the SDK drops what its queue cannot hold."""
+    names = ["hackle-250ms", "hackle-sdk-250ms"]
+    results = tmp_path / "results.json"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "benchmarks", "--runs", "1", "--rows", "20000"),
+            *("--cases", *names, "--directory", str(tmp_path), "--results", str(results)),
+        ],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    cases = json.loads(results.read_text())["cases"]
+    ours, theirs = (cases[name]["median"] for name in names)
+    assert ours["rows"] == theirs["rows"] == ours["landed"] == 20_000
+    assert ours["lost"] == 0
+    assert theirs["landed"] >= 1_000
+    assert theirs["lost"] > 0
+    assert done.stdout.count("events lost") == 2
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -84,7 +110,7 @@ def test_the_service_answers_as_heap_does(path: str, body: bytes) -> None:
             assert time.perf_counter() - began >= 0.05
         connection.close()
         told, _ = service.communicate(timeout=10)
-    assert json.loads(told) == {"requests": 2, "bytes": 6_000_000}
+    assert json.loads(told) == {"requests": 2, "bytes": 6_000_000, "events": 0}
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.api], ids=lambda case: case.name)
@@ -95,9 +121,10 @@ def test_configurations(case: Case) -> None:
     stream = parse_catalog(case.input.catalog())
     assert isinstance(stream, Stream)
     assert stream.schema is not None
-    config = HeapConfig.parse(configuration(case.api, "http://127.0.0.1:1"))
-    assert (config.events_per_minute, config.events_per_identity_per_minute) == (0, 0)
-    assert column_faults(config.api, stream) == []
+    parser = HackleConfig if case.part == "hackle" else HeapConfig
+    config = parser.parse(configuration(case.api, "http://127.0.0.1:1"))
+    assert config.quotas is None
+    assert column_faults(config.columns(), stream) == []
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import hackle_sandbox
 from destination_heap_analytics.config import HeapConfig
 from heap_sandbox import running
 
@@ -56,6 +57,37 @@ def test_by_hand(tmp_path: Path) -> None:
         assert "Ledger" in write.splitlines()[-1]
         assert len(json.loads(events)["events"]) == 2
         assert "rejected: identity_missing" in preview
+
+
+def test_hackle_by_hand(tmp_path: Path) -> None:
+    """So do the commands under "Hackle", against a local Hackle."""
+    commands = [line for line in COMMANDS if line.startswith(".venv/bin/destination-hackle")]
+    with hackle_sandbox.running() as hackle:
+        shutil.copytree(ROOT / "sample_files", tmp_path / "sample_files")
+        config = tmp_path / "sample_files/hackle/config.json"
+        config.write_text(config.read_text().replace("http://127.0.0.1:8088", hackle.url))
+        outputs = {}
+        for shown in commands:
+            done = subprocess.run(
+                shown.replace(".venv/bin", str(Path(sys.executable).parent)),
+                shell=True,
+                check=False,
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            verb = shown.split()[1]
+            assert done.returncode == (3 if verb == "preview" else 0), done.stderr
+            outputs[verb] = done.stdout
+            if verb != "write":
+                assert hackle.events() == []
+        assert json.loads(outputs["check"])["connectionStatus"]["status"] == "SUCCEEDED"
+        assert "rejected: user_id_missing" in outputs["preview"]
+        assert "Ledger" in outputs["write"].splitlines()[-1]
+        # Four of the sample purchases are bad by themselves.
+        records = (tmp_path / "sample_files/hackle/purchases.jsonl").read_text().count('"RECORD"')
+        assert len(hackle.events()) == records - 4 > 0
 
 
 def test_replay(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import signal
 import socket
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
@@ -19,10 +19,11 @@ from starlette.types import ASGIApp
 
 from sandbox.faults import DEFAULT_KINDS, HANG, HANGS
 from sandbox.http import Service
-from sandbox.options import LOOPBACK, ServiceOptions
+from sandbox.options import LOOPBACK, OptionError, ServiceOptions
 from sandbox.server import listen, serve, url_of
 
 _DEFAULTS = ServiceOptions()
+_Options = TypeVar("_Options", bound=ServiceOptions)
 _Service = TypeVar("_Service", bound=Service)
 
 
@@ -99,6 +100,20 @@ def add_service_arguments(parser: argparse.ArgumentParser, *, port: int) -> None
         metavar="BYTES",
         help="answer larger bodies by 413 (default: no limit)",
     )
+    refusals = parser.add_argument_group("refusals")
+    refusals.add_argument(
+        "--poison",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="refuse items with a property key or value equal to TEXT; may be repeated",
+    )
+    refusals.add_argument(
+        "--quote-values",
+        action="store_true",
+        help="quote the offending value in the text of a 400, to prove that clients do not "
+        "pass it on (default: name the field only)",
+    )
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -111,12 +126,30 @@ def complain(program: str, problem: object) -> int:
     return 2
 
 
+def start(
+    parser: argparse.ArgumentParser,
+    arguments: Sequence[str] | None,
+    options: Callable[..., _Options],
+    make: Callable[[_Options, str], _Service],
+    app: Callable[[_Service], ASGIApp],
+) -> int:
+    """Serve, until a signal, the stand-in that `make` makes of its options and its URL.
+
+    The parser's arguments are the options' fields, its name is the program's. Returns the exit
+    code: 0, or 2 if it could not start.
+    """
+    try:
+        chosen = options(**vars(parser.parse_args(arguments)))
+    except OptionError as error:
+        return complain(parser.prog, error)
+    return run(chosen, lambda url: make(chosen, url), app, program=parser.prog)
+
+
 def run(
     options: ServiceOptions,
     make: Callable[[str], _Service],
     app: Callable[[_Service], ASGIApp],
     *,
-    name: str,
     program: str,
 ) -> int:
     """Serve the stand-in that `make` makes of its URL, until a signal.
@@ -133,7 +166,7 @@ def run(
         except sqlite3.Error as error:
             return complain(program, f"{options.db} cannot be used as a database: {error}")
         with closing(service):
-            run_until_signal(app(service), listener, name=name, program=program)
+            run_until_signal(app(service), listener, program=program)
     return 0
 
 
@@ -144,7 +177,7 @@ def _why(error: OSError, options: ServiceOptions) -> str:
     return f"cannot listen on {where}: {error.strerror or error}"
 
 
-def run_until_signal(app: ASGIApp, listener: socket.socket, *, name: str, program: str) -> None:
+def run_until_signal(app: ASGIApp, listener: socket.socket, *, program: str) -> None:
     """Serve `app` until SIGTERM or SIGINT.
 
     Prints one line on stdout once connections are taken, so that scripts can wait for it, and
@@ -160,7 +193,9 @@ def run_until_signal(app: ASGIApp, listener: socket.socket, *, name: str, progra
                 "whoever reaches the port can read and delete the data",
                 file=sys.stderr,
             )
-        print(f"{name} listening on {url_of(listener)}", flush=True)
+        print(
+            f"{program.replace('-', ' ').capitalize()} listening on {url_of(listener)}", flush=True
+        )
 
     asyncio.run(serve(app, listener, started=started))
 

@@ -32,6 +32,7 @@ Endpoint = Callable[[Request], Response]
 class Service(Protocol):
     """What every stand-in has, whichever service it stands for."""
 
+    url: str
     clock: Clock
     journal: Journal
 

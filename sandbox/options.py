@@ -33,6 +33,9 @@ class ServiceOptions:
     - `hang_seconds`: how long a hang lasts before the connection is reset
     - `latency_ms`: by how much every write answer is delayed
     - `max_body_bytes`: larger bodies are answered by 413; `None` sets no limit
+    - `poison`: an item with a property key or value equal to one of these is refused
+    - `quote_values`: whether the text of a 400 quotes the offending value, to prove that
+      clients do not pass it on
 
     Raises `OptionError` naming all faults.
     """
@@ -46,6 +49,8 @@ class ServiceOptions:
     hang_seconds: float = 30.0
     latency_ms: float = 0.0
     max_body_bytes: int | None = None
+    poison: tuple[str, ...] = ()
+    quote_values: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense, all at once."""

@@ -44,9 +44,9 @@ CONNECTOR_PURE = {"config", "values", "apis", "payloads", "service"}
 SANDBOXES = {
     "sandbox": [
         *("answers", "property_counts", "quotas", "history", "faults", "journal", "options"),
-        *("server", "database", "intake", "guard", "http"),
+        *("server", "database", "intake", "standin", "guard", "http", "running"),
         *("page.chart", "page.shown", "page.rendering", "page.views", "page.routes"),
-        *("page.__init__", "command", "__init__"),
+        *("page.__init__", "command", "demo", "__init__"),
     ],
     "heap_sandbox": [
         *("options", "validation", "store", "sandbox", "page.views", "page.__init__"),
@@ -54,7 +54,7 @@ SANDBOXES = {
     ],
     "hackle_sandbox": [
         *("options", "validation", "store", "sandbox", "page.views", "page.__init__"),
-        *("app", "cli", "running", "__init__", "__main__"),
+        *("app", "cli", "running", "__init__", "demo", "__main__"),
     ],
 }
 SANDBOX_PURE = {

@@ -3,11 +3,9 @@
 from typing import Final
 
 from hackle_sandbox.page.views import VIEWS
-from hackle_sandbox.sandbox import Sandbox
-from sandbox.http import Endpoint
 from sandbox.page.routes import Site
 
-_SITE: Final = Site(
+SITE: Final = Site(
     name="Local Hackle",
     package="hackle_sandbox.page",
     views=VIEWS,
@@ -20,8 +18,3 @@ _SITE: Final = Site(
     search=("Find a user", "user_id"),
     json=("/events", "/users", "/requests", "/stats"),
 )
-
-
-def page_endpoints(sandbox: Sandbox) -> dict[str, Endpoint]:
-    """Every path of the page, and what answers there."""
-    return _SITE.endpoints(sandbox)

@@ -25,12 +25,8 @@ def events(sandbox: Sandbox, query: Query) -> View:
 
 
 def event(sandbox: Sandbox, query: Query) -> View:
-    """One event with all that was sent, by its `sequence`."""
-    sequence = number(query, "sequence") or 0
-    found = sandbox.store.rows("events", after=sequence - 1, before=sequence + 1)
-    if not found:
-        return missing("events", "There is no such event (any more).")
-    return View("event.html", f"Event {sequence}", "events", {"event": found[0]}, live=False)
+    """One event with all that is kept of it, by its `sequence`."""
+    return views.event(sandbox.store, query)
 
 
 def users(sandbox: Sandbox, query: Query) -> View:

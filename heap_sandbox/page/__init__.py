@@ -3,11 +3,9 @@
 from typing import Final
 
 from heap_sandbox.page.views import VIEWS
-from heap_sandbox.sandbox import Sandbox
-from sandbox.http import Endpoint
 from sandbox.page.routes import Site
 
-_SITE: Final = Site(
+SITE: Final = Site(
     name="Local Heap",
     package="heap_sandbox.page",
     views=VIEWS,
@@ -21,8 +19,3 @@ _SITE: Final = Site(
     search=("Find an identity or account", "identity"),
     json=("/events", "/users", "/accounts", "/requests", "/stats"),
 )
-
-
-def page_endpoints(sandbox: Sandbox) -> dict[str, Endpoint]:
-    """Every path of the page, and what answers there."""
-    return _SITE.endpoints(sandbox)

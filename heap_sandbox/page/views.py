@@ -66,11 +66,7 @@ def _profiles(sandbox: Sandbox, query: Query, table: str, title: str) -> View:
 
 def event(sandbox: Sandbox, query: Query) -> View:
     """One event with all its properties, by its `sequence`."""
-    sequence = number(query, "sequence") or 0
-    found = sandbox.store.rows("events", after=sequence - 1, before=sequence + 1)
-    if not found:
-        return missing("events", "There is no such event (any more).")
-    return View("event.html", f"Event {sequence}", "events", {"event": found[0]}, live=False)
+    return views.event(sandbox.store, query)
 
 
 def user(sandbox: Sandbox, query: Query) -> View:

@@ -33,6 +33,15 @@ class View:
     status: int = 200
 
 
+def event(database: Database, query: Query) -> View:
+    """One event by its `sequence`."""
+    sequence = number(query, "sequence") or 0
+    found = database.rows("events", after=sequence - 1, before=sequence + 1)
+    if not found:
+        return missing("events", "There is no such event (any more).")
+    return View("event.html", f"Event {sequence}", "events", {"event": found[0]}, live=False)
+
+
 def properties(database: Database, about: str) -> View:
     """The property names seen, the most frequent ones first; `about` says what was counted."""
     names, more = database.property_counts(limit=NAMES)
