@@ -9,14 +9,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
-import orjson
-
 from bulk_destination.catalog import Stream
 from bulk_destination.columns import Lookup, Record, compile_lookup, did_you_mean
 from bulk_destination.idempotency import idempotency_key, row_of, time_of_source
+from bulk_destination.payload_json import dump
 from bulk_destination.properties import Limits, PropertyMapper
 from bulk_destination.record_mapper import Payload
-from bulk_destination.values import MISSING, Rejected, repaired
+from bulk_destination.values import MISSING, Rejected
 from destination_hackle.config import HackleConfig
 from destination_hackle.values import (
     LARGEST_NUMBER,
@@ -87,9 +86,9 @@ class UserEvents:
             "value": value,
             "properties": self._mapper.properties(record, self.adjustments),
         }
-        body = _body(event)
+        body = dump(event, self.adjustments)
         # A time that is not the record's own would give every run another id.
-        keyed = _body({**event, "timestamp": time_of_source(emitted_at)}) if when is None else body
+        keyed = dump({**event, "timestamp": time_of_source(emitted_at)}) if when is None else body
         insert_id = idempotency_key(row or keyed)
         return user_id, body[:-1] + b',"insertId":"' + insert_id.encode() + b'"}'
 
@@ -141,13 +140,3 @@ class _Optional:
             return None
         self.never_seen = False
         return value
-
-
-def _body(event: dict[str, Any]) -> bytes:
-    """JSON with sorted keys, so that equal events give equal bytes."""
-    try:
-        return orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:
-        # Half a UTF-16 pair, which no UTF-8 can carry; null has to stay null.
-        fixed = {name: value if value is None else repaired(value) for name, value in event.items()}
-        return orjson.dumps(fixed, option=orjson.OPT_SORT_KEYS)

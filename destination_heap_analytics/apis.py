@@ -120,7 +120,7 @@ class Track:
             "properties": self._mapper.properties(record, self.adjustments),
             "timestamp": moment,
         }
-        body = dump(mapped)
+        body = dump(mapped, self.adjustments)
         # A time that is not the record's own would give every run another key.
         keyed = dump({**mapped, "timestamp": time_of_source(emitted_at)}) if defaulted else body
         key = idempotency_key(row or keyed)
@@ -163,7 +163,8 @@ class _AddProperties:
         properties = self._mapper.properties(record, self.adjustments)
         if self._may_clash:
             self._rename_reserved(properties)
-        return identity, dump({self._field: identity, "properties": properties}, option=None)
+        item = {self._field: identity, "properties": properties}
+        return identity, dump(item, self.adjustments, option=None)
 
     def _rename_reserved(self, properties: dict[str, Scalar]) -> None:
         """Accounts have no reserved names that Heap publishes."""

@@ -89,8 +89,8 @@ def test_what_was_changed_is_counted(columns: dict[str, str]) -> None:
     """Cut texts and left-out values are counted over the whole sync."""
     api = _api(columns)
     for _ in range(3):
-        _body(api, {**RECORD, "long": "x" * 1024, "nan": math.nan, "n" * 1024: 1})
-    assert (api.adjustments.truncated, api.adjustments.left_out) == (3, 6)
+        _body(api, {**RECORD, "long": "x" * 1024, "nan": math.nan, "n" * 1024: 1, "m": 10**400})
+    assert (api.adjustments.truncated, api.adjustments.left_out) == (3, 9)
 
 
 @pytest.mark.parametrize("columns", [TRACK, USERS], ids=lambda c: str(c["api_type"]))
