@@ -37,4 +37,4 @@ class Progress:
         before, self._said = self._said, f"{ledger.read} {counts}"
         if self._said == before:
             return None
-        return f"So far: {ledger.read:,} records read ({rate:,.0f} a second), {counts}"
+        return f"So far: {ledger.read:,} records read ({rate:,.0f}/s), {counts}"

@@ -311,8 +311,10 @@ class Process:
             self.popen.kill()
             self.popen.wait()
             pytest.fail(f"did not end within {timeout} s: {b''.join(self.lines)[-2000:]!r}")
+        # Looking at each state may take longer than the process, on a busy machine.
         for thread in self._threads[:2]:
-            thread.join(5)
+            thread.join(PATIENCE)
+            assert not thread.is_alive(), "stdout or stderr was not read to its end"
         if self.problems:
             raise self.problems[0]
         outcome = Outcome(

@@ -281,7 +281,8 @@ def test_events_per_minute_is_held(hackle: Connector) -> None:
     assert len(arrivals) == len(lines)
     gaps = [later - earlier for earlier, later in zip(arrivals, arrivals[limit:], strict=False)]
     assert min(gaps) >= minute * 0.99
-    assert arrivals[-1] - arrivals[0] < minutes * minute * 1.5
+    # Held up, not brought to a stop; a busy machine adds to it.
+    assert arrivals[-1] - arrivals[0] < minutes * minute * 3
     assert f"The quota of {limit} events a minute is used up" in outcome.logs
     assert outcome.stream_statuses
 

@@ -11,13 +11,13 @@ def test_every_ten_seconds() -> None:
     assert progress.line(ledger, 109.9) is None
     assert progress.due_in(109.0) == 1.0
     assert progress.line(ledger, 110.0) == (
-        "So far: 5,000 records read (500 a second), 4,000 accepted, 0 rejected, 2 retries, "
+        "So far: 5,000 records read (500/s), 4,000 accepted, 0 rejected, 2 retries, "
         "2 s held up by the quota"
     )
     ledger.read = 6_000
     line = progress.line(ledger, 120.0)
     assert line is not None
-    assert "(100 a second)" in line
+    assert "(100/s)" in line
 
 
 def test_no_news_is_not_said() -> None:
