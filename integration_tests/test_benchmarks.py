@@ -7,6 +7,7 @@ import sys
 import time
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,14 +24,13 @@ from destination_heap_analytics.config import HeapConfig
 ROOT = Path(__file__).parents[1]
 
 
-def test_a_run(tmp_path: Path) -> None:
-    """The connector, the pattern it replaces and both readers, on few records."""
-    names = ["users", "accounts", "post", "cdk", "orjson"]
+def bench(folder: Path, *arguments: str) -> tuple[str, dict[str, Any]]:
+    """One turn: the table that it prints, and the results that it writes."""
+    results = folder / "results.json"
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "benchmarks", "--runs", "1", "--rows", "3000"),
-            *("--scale", "0.01", "--cases", *names),
-            *("--directory", str(tmp_path), "--results", str(tmp_path / "results.json")),
+            *(sys.executable, "-m", "benchmarks", "--runs", "1", *arguments),
+            *("--directory", str(folder), "--results", str(results)),
         ],
         check=False,
         cwd=ROOT,
@@ -39,12 +39,18 @@ def test_a_run(tmp_path: Path) -> None:
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert "\nFewer records than the goals are set for.\n" in done.stdout
-    table = [line for line in done.stdout.splitlines() if line.startswith("|")]
+    return done.stdout, json.loads(results.read_text())
+
+
+def test_a_run(tmp_path: Path) -> None:
+    """The connector, the pattern it replaces and both readers, on few records."""
+    names = ["users", "accounts", "post", "cdk", "orjson"]
+    stdout, written = bench(tmp_path, "--rows", "3000", "--scale", "0.01", "--cases", *names)
+    assert "\nFewer records than the goals are set for.\n" in stdout
+    table = [line for line in stdout.splitlines() if line.startswith("|")]
     assert len({len(line) for line in table}) == 1
     # The users are held against two goals.
     assert len(table) == 2 + len(names) + 1
-    written = json.loads((tmp_path / "results.json").read_text())
     medians = {name: case["median"] for name, case in written["cases"].items()}
     rows = dict.fromkeys(names, 3_000) | {"post": 20}
     assert {name: figures["rows"] for name, figures in medians.items()} == rows
@@ -63,26 +69,14 @@ def test_a_run(tmp_path: Path) -> None:
 def test_hackles_own_sdk(tmp_path: Path) -> None:
     """The connector lands all that both are offered; the SDK drops what its queue cannot hold."""
     names = ["hackle-250ms", "hackle-sdk-250ms"]
-    results = tmp_path / "results.json"
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "benchmarks", "--runs", "1", "--rows", "20000"),
-            *("--cases", *names, "--directory", str(tmp_path), "--results", str(results)),
-        ],
-        check=False,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    cases = json.loads(results.read_text())["cases"]
+    stdout, written = bench(tmp_path, "--rows", "20000", "--cases", *names)
+    cases = written["cases"]
     ours, theirs = (cases[name]["median"] for name in names)
     assert ours["rows"] == theirs["rows"] == ours["landed"] == 20_000
     assert ours["lost"] == 0
     assert theirs["landed"] >= 1_000
     assert theirs["lost"] > 0
-    assert done.stdout.count("events lost") == 2
+    assert stdout.count("events lost") == 2
 
 
 @pytest.mark.parametrize(

@@ -21,36 +21,42 @@ COMMANDS = [
     for line in block.replace("\\\n", " ").splitlines()
 ]
 BY_HAND = [line for line in COMMANDS if line.startswith((".venv/bin/python", "curl"))]
+HACKLE_BY_HAND = [line for line in COMMANDS if line.startswith(".venv/bin/destination-hackle")]
+#: Where `make sandbox` and `make sandbox-hackle` listen.
+HEAP, HACKLE = "http://127.0.0.1:8087", "http://127.0.0.1:8088"
 REPLAY = next(line for line in COMMANDS if line.startswith("cat rejected/"))
 EXAMPLES = re.findall(r"```json\n(.*?)```", README, re.DOTALL)
+
+
+def samples(folder: Path, address: str, url: str) -> None:
+    """The sample files in a folder, for another address than that of `make sandbox`."""
+    shutil.copytree(ROOT / "sample_files", folder / "sample_files")
+    for path in (folder / "sample_files").rglob("*.json"):
+        path.write_text(path.read_text().replace(address, url))
+
+
+def run(shown: str, folder: Path) -> str:
+    """What a command as it is shown says on stdout, run with this Python in a folder."""
+    command = shown.replace(".venv/bin", str(Path(sys.executable).parent))
+    done = subprocess.run(
+        command.replace("main.py", str(ROOT / "main.py")),
+        shell=True,
+        check=False,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    # The preview says by its code that some of the samples are rejected.
+    assert done.returncode == (3 if " preview " in shown else 0), done.stderr
+    return done.stdout
 
 
 def test_by_hand(tmp_path: Path) -> None:
     """What is shown under "Try it by hand" works in that order, against a local Heap."""
     with running() as heap:
-        port = heap.url.rpartition(":")[2]
-        shutil.copytree(ROOT / "sample_files", tmp_path / "sample_files")
-        for path in (tmp_path / "sample_files").glob("*.json"):
-            path.write_text(path.read_text().replace("8087", port))
-        outputs = []
-        for shown in BY_HAND:
-            command = (
-                shown.replace(".venv/bin/python", sys.executable)
-                .replace("main.py", str(ROOT / "main.py"))
-                .replace("8087", port)
-            )
-            done = subprocess.run(
-                command,
-                shell=True,
-                check=False,
-                cwd=tmp_path,
-                capture_output=True,
-                text=True,
-                timeout=60,
-            )
-            # The preview says by its code that some of the sample users are rejected.
-            assert done.returncode == (3 if " preview " in shown else 0), done.stderr
-            outputs.append(done.stdout)
+        samples(tmp_path, HEAP, heap.url)
+        outputs = [run(shown.replace(HEAP, heap.url), tmp_path) for shown in BY_HAND]
         spec, check, write, events, preview = outputs
         assert json.loads(spec)["type"] == "SPEC"
         assert json.loads(check)["connectionStatus"]["status"] == "SUCCEEDED"
@@ -60,31 +66,15 @@ def test_by_hand(tmp_path: Path) -> None:
 
 
 def test_hackle_by_hand(tmp_path: Path) -> None:
-    """So do the commands under "Hackle", against a local Hackle."""
-    commands = [line for line in COMMANDS if line.startswith(".venv/bin/destination-hackle")]
+    """So do the commands under "Hackle", against a local Hackle; only the last one sends."""
     with hackle_sandbox.running() as hackle:
-        shutil.copytree(ROOT / "sample_files", tmp_path / "sample_files")
-        config = tmp_path / "sample_files/hackle/config.json"
-        config.write_text(config.read_text().replace("http://127.0.0.1:8088", hackle.url))
-        outputs = {}
-        for shown in commands:
-            done = subprocess.run(
-                shown.replace(".venv/bin", str(Path(sys.executable).parent)),
-                shell=True,
-                check=False,
-                cwd=tmp_path,
-                capture_output=True,
-                text=True,
-                timeout=60,
-            )
-            verb = shown.split()[1]
-            assert done.returncode == (3 if verb == "preview" else 0), done.stderr
-            outputs[verb] = done.stdout
-            if verb != "write":
-                assert hackle.events() == []
-        assert json.loads(outputs["check"])["connectionStatus"]["status"] == "SUCCEEDED"
-        assert "rejected: user_id_missing" in outputs["preview"]
-        assert "Ledger" in outputs["write"].splitlines()[-1]
+        samples(tmp_path, HACKLE, hackle.url)
+        check, preview = (run(shown, tmp_path) for shown in HACKLE_BY_HAND[:2])
+        assert json.loads(check)["connectionStatus"]["status"] == "SUCCEEDED"
+        assert "rejected: user_id_missing" in preview
+        assert hackle.events() == []
+        (write,) = HACKLE_BY_HAND[2:]
+        assert "Ledger" in run(write, tmp_path).splitlines()[-1]
         # Four of the sample purchases are bad by themselves.
         records = (tmp_path / "sample_files/hackle/purchases.jsonl").read_text().count('"RECORD"')
         assert len(hackle.events()) == records - 4 > 0
@@ -93,10 +83,7 @@ def test_hackle_by_hand(tmp_path: Path) -> None:
 def test_replay(tmp_path: Path) -> None:
     """Records that a wrong column had rejected land by the command shown for it."""
     with running() as heap:
-        port = heap.url.rpartition(":")[2]
-        shutil.copytree(ROOT / "sample_files", tmp_path / "sample_files")
-        for path in (tmp_path / "sample_files").glob("*.json"):
-            path.write_text(path.read_text().replace("8087", port))
+        samples(tmp_path, HEAP, heap.url)
         (tmp_path / "rejected").mkdir()
         wrong = json.loads((tmp_path / "sample_files" / "config_track.json").read_text())
         wrong["api"]["identity_column"] = "blocked"
@@ -109,10 +96,7 @@ def test_replay(tmp_path: Path) -> None:
         )
         assert rejecting.returncode == 1
         assert heap.events() == []
-        shown = REPLAY.replace(".venv/bin/python", sys.executable)
-        subprocess.run(
-            shown.replace("main.py", str(ROOT / "main.py")), shell=True, check=True, cwd=tmp_path
-        )
+        run(REPLAY, tmp_path)
         records = (tmp_path / "sample_files" / "users.jsonl").read_text().count('"RECORD"')
         # Three of the samples are bad by themselves.
         assert len(heap.events()) == records - 3 > 0
