@@ -311,8 +311,9 @@ class Process:
             self.popen.kill()
             self.popen.wait()
             pytest.fail(f"did not end within {timeout} s: {b''.join(self.lines)[-2000:]!r}")
-        for thread in self._threads[:2]:
-            thread.join(5)
+        for thread in self._threads[:2]:  # `on_state` may take longer than the process did
+            thread.join(PATIENCE)
+            assert not thread.is_alive(), "its output was not read to the end"
         if self.problems:
             raise self.problems[0]
         outcome = Outcome(
