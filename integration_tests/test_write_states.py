@@ -141,7 +141,7 @@ def test_a_quiet_source_gets_its_states(connector: Connector) -> None:
 def test_large_states_do_not_fill_the_memory(connector: Connector) -> None:
     """What waits behind an open batch is bounded in bytes, too, and not only in number.
 
-    Unbounded, these 40 MB of states take 480 MB.
+    Unbounded, these 40 MB of states take 500 MB.
     """
     partitions = {f"partition_{number}": {"cursor": number} for number in range(1_500)}
     more = json.dumps(partitions).encode()[1:-1]

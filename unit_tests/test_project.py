@@ -73,6 +73,9 @@ CHAOS_LAYERS = [
     *("source", "scenario", "model", "leaks", "process", "witness", "verdict", "play", "quotas"),
     *("__init__", "__main__"),
 ]
+#: The same for the processes of the tests, which know nothing of what they run.
+FORKS = ROOT / "fork_server"
+FORKS_LAYERS = ["job", "process", "__init__", "program", "__main__"]
 CHAOS_APART = {"source", "scenario", "model", "leaks", "witness"}
 
 
@@ -91,6 +94,7 @@ def _imports(path: Path) -> set[str]:
 FOLDERS = [
     (ENGINE, LAYERS),
     (CHAOS, CHAOS_LAYERS),
+    (FORKS, FORKS_LAYERS),
     *((ROOT / name, layers) for name, layers in CONNECTORS.items()),
 ]
 
