@@ -359,4 +359,4 @@ def test_without_the_library(connector: Connector, monkeypatch: pytest.MonkeyPat
     """An install without the extra says which one is missing."""
     monkeypatch.delitem(sys.modules, "bulk_destination.s3_storage", raising=False)
     monkeypatch.setitem(sys.modules, "botocore.session", None)
-    assert "[s3]" in status(connector, elsewhere("http://127.0.0.1:9"))["message"]
+    assert "pip install botocore" in status(connector, elsewhere("http://127.0.0.1:9"))["message"]
