@@ -5,6 +5,7 @@ Started once for each fork, so it imports little. It ends as the fork ends, by a
 
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -32,9 +33,17 @@ def main() -> None:
         (pid,) = _NUMBER.unpack(server.recv(_NUMBER.size, socket.MSG_WAITALL))
         with open(pid_file, "w") as file:  # noqa: PTH123  # pathlib takes longer than the rest
             file.write(f"{pid}\n")
+        # By a descriptor: a handler of Python's would not run while `recv` waits, if the signal
+        # came just before.
+        woken, wakes = socket.socketpair()
+        wakes.setblocking(False)
+        signal.set_wakeup_fd(wakes.fileno())
         for number in _PASSED_ON:
-            signal.signal(number, lambda number, _: os.kill(pid, number))
+            signal.signal(number, lambda *_: None)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
+        while server not in (ready := select.select([server, woken], [], [])[0]):
+            for number in woken.recv(64) if woken in ready else b"":
+                os.kill(pid, number)
         (code,) = _NUMBER.unpack(server.recv(_NUMBER.size, socket.MSG_WAITALL))
     if code < 0:
         if -code in _PASSED_ON:
