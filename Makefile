@@ -39,10 +39,10 @@ unit-tests: $(VENV)/.tests ## The tests that start no process of the connector
 	$(BIN)/python -m pytest -n 2 unit_tests
 
 integration-tests: $(VENV)/.tests real-source-environments real-peer-environment $(CACHE)/airbyte-cdk/.made ## The connector as a process, the local Heap, a real source
-	$(BIN)/python -m pytest -n 2 --dist loadgroup integration_tests
+	$(BIN)/python -m pytest -n 3 --dist loadgroup integration_tests
 
 docs-tests: $(VENV)/.tests $(CACHE)/source-faker/.made ## What the documents show and say, run
-	$(BIN)/python -m pytest -n 2 docs_tests
+	$(BIN)/python -m pytest -n 3 docs_tests
 
 chaos: $(VENV)/.demo ## 220 seeded syncs into a Heap and a Hackle that fail, some killed, and one within Heap's quotas
 	$(BIN)/python -m chaos
@@ -63,7 +63,7 @@ bench: $(VENV)/.demo $(CACHE)/hackle-sdk/.made ## What the connector costs, in o
 image: $(IMAGE)/.made ## The image of each connector, by Docker, or without it by what Debian has; prints the sizes
 
 image-test: image $(VENV)/.tests $(CACHE)/airbyte-cdk/.made ## The images in real containers, against a local Heap and a local Hackle
-	$(BIN)/python -m pytest -n 2 image_tests
+	$(BIN)/python -m pytest -n 3 image_tests
 
 sandbox-hackle: $(VENV)/.demo ## A local Hackle on http://127.0.0.1:8088, until Ctrl-C
 	$(BIN)/python -m hackle_sandbox --port 8088
