@@ -42,8 +42,8 @@ def main() -> None:
             signal.signal(number, lambda *_: None)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
         while server not in (ready := select.select([server, woken], [], [])[0]):
-            for number in woken.recv(64) if woken in ready else b"":
-                os.kill(pid, number)
+            for came in woken.recv(64) if woken in ready else b"":
+                os.kill(pid, came)
         (code,) = _NUMBER.unpack(server.recv(_NUMBER.size, socket.MSG_WAITALL))
     if code < 0:
         if -code in _PASSED_ON:
