@@ -318,7 +318,8 @@ def test_contents(image: Image) -> None:
     assert inside["ours"].keys() == set(ours)
     for package in ours:
         tree = {path.name for path in (ROOT / package).iterdir()}
-        assert set(inside["ours"][package]) == tree - {"__pycache__", "metadata.yaml"}
+        for_airbyte = {"metadata.yaml", "acceptance-test-config.yml"}
+        assert set(inside["ours"][package]) == tree - for_airbyte - {"__pycache__"}
     (others,) = (other.package for other in CONNECTORS if other is not image.connector)
     names = ["sandbox", "heap_sandbox", "hackle_sandbox", "sample_files", "users.jsonl", others]
     names += ["purchases.jsonl", "unit_tests", "integration_tests", "image_tests", "chaos"]
