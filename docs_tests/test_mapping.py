@@ -21,7 +21,7 @@ from destination_heap_analytics.config import HeapConfig
 from docs_tests.markdown import ROOT, Text, code
 
 README = Text.of("README.md")
-GOLDEN = ROOT / "unit_tests/golden"
+GOLDEN = ROOT / "unit_tests/heap/golden"
 APIS = ["track", "add_user_properties", "add_account_properties"]
 #: What a record of Hackle's becomes; the rest are Heap's.
 USER_EVENT = "user event"
