@@ -105,7 +105,9 @@ class OpenBatch:
             return False
         self._positions.append(position)
         self._identities.append(identity)
-        self._bodies.append(body)
+        # A copy: orjson hands out the buffer that it wrote into, of 1, 2, 4 kB and so on, and
+        # what is kept of those takes up to five times its bytes.
+        self._bodies.append(b"".join((body, b"")))
         self.size = size
         return True
 

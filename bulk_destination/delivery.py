@@ -30,7 +30,7 @@ from bulk_destination.sender import AppQuota, Limited, Sender, Unlimited
 OPEN_AT_MOST: Final = 10.0
 #: Bytes of payloads handed to lanes and not yet settled, above which reading stops. The rest of
 #: the connector's memory is the CDK's import.
-MAX_UNSETTLED_BYTES: Final = 12_000_000
+MAX_UNSETTLED_BYTES: Final = 16_000_000
 
 
 @dataclass(slots=True)

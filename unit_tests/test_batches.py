@@ -1,7 +1,10 @@
 """Payloads become bulk requests, whatever their sizes."""
 
 import json
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from hypothesis import example, given, settings
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 from bulk_destination.batches import MAX_BYTES, Batch, OpenBatch
 from bulk_destination.payload_json import dump
 
+ROOT = Path(__file__).parents[1]
 MAX_ITEMS = 1000
 LAW = settings(derandomize=True, max_examples=100, deadline=None)
 
@@ -101,3 +105,33 @@ def test_merged_is_the_updates_applied_in_order(updates: list[tuple[str, dict[st
         assert json.dumps(item["properties"], sort_keys=True) == json.dumps(
             expected[item["identity"]], sort_keys=True
         )
+
+
+_FILL = """
+import orjson
+from pathlib import Path
+from bulk_destination.batches import OpenBatch
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+payload = {f"text{n}": "x" * 200 for n in range(19)}
+batch, batches, added = OpenBatch(10_000), [], 0
+before = resident()
+for position in range(5_000):
+    body = orjson.dumps(payload)
+    if not batch.add(position, "somebody", body):
+        batches.append(batch.close())
+        batch.add(position, "somebody", body)
+    added += len(body)
+print((resident() - before) / added)
+"""
+
+
+def test_memory_of_a_batch() -> None:
+    """Bodies take the memory that their bytes need, whatever orjson wrote them into."""
+    # In a process of its own, as memory that others have left free would hide it.
+    done = subprocess.run(
+        [sys.executable, "-c", _FILL], capture_output=True, check=True, text=True, cwd=ROOT
+    )
+    assert 0.5 < float(done.stdout) < 1.5
