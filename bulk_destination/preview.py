@@ -44,7 +44,9 @@ class Sample:
         outcome = (
             {"payload": self.payload} if self.rejected is None else {"rejected": self.rejected}
         )
-        return {"position": self.position, "record": self.record, **outcome}
+        # NaN and infinities, which some sources send, are no JSON.
+        record = json.loads(json.dumps(self.record), parse_constant=lambda _: None)
+        return {"position": self.position, "record": record, **outcome}
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
+from unicodedata import category
 
 #: Below this a Unix time is in seconds (1e11 s is the year 5138), from it on in milliseconds.
 UNIX_MILLISECONDS_FROM: Final = 1e11
@@ -26,6 +27,8 @@ NOBODY: Final = frozenset(
     }
 )
 _LONGEST_NOBODY: Final = max(map(len, NOBODY))
+#: Unicode's categories of control characters and of formats.
+_WITHOUT_WIDTH: Final = {"Cc", "Cf"}
 
 
 class _Missing:
@@ -58,20 +61,31 @@ class Adjustments:
 
 def person_identifier(value: object, field: str, max_length: int) -> str | Rejected:
     """What names one person: as `identifier`, and none of the words of `NOBODY`."""
-    # Most are ASCII and longer than those words, the space around them aside.
+    # Most are longer than those words, the space around them aside, and have nothing invisible.
     if (
         type(value) is str
         and len(value.strip()) > _LONGEST_NOBODY
         and len(value) <= max_length
-        and value.isascii()
+        and value.isprintable()
     ):
         return value
     text = identifier(value, field, max_length)
     if type(text) is str:
-        bare = text.strip()
-        if len(bare) <= _LONGEST_NOBODY and bare.lower() in NOBODY:
+        seen = visible(text)
+        if len(seen) <= _LONGEST_NOBODY and seen.lower() in NOBODY:
             return Rejected(f"{field}_of_no_single_person")
     return text
+
+
+def visible(text: str) -> str:
+    """What people see of `text`; nothing, if it is blank.
+
+    White space at its ends is left out, and so is what has no width: control characters, and
+    formats such as U+200B, which spreadsheets and web pages leave in copied text.
+    """
+    if not text.isprintable():
+        text = "".join(letter for letter in text if category(letter) not in _WITHOUT_WIDTH)
+    return text.strip()
 
 
 def identifier(
@@ -91,7 +105,7 @@ def identifier(
         if number is None:
             return Rejected(f"{field}_not_text")
         return number if len(number) <= max_length else Rejected(f"{field}_too_long")
-    if not value or value.isspace():
+    if not visible(value):
         return Rejected(f"{field}_blank")
     if len(value) > max_length:
         return Rejected(f"{field}_too_long")

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from bulk_destination import values
-from bulk_destination.values import MISSING, Rejected, person_identifier, timestamp
+from bulk_destination.values import MISSING, Rejected, person_identifier, timestamp, visible
 
 USER_ID_MAX_LENGTH: Final = 512
 #: Numbers beyond it are no longer told apart by a double, and the SDK drops them.
@@ -34,7 +34,7 @@ class Adjustments(values.Adjustments):
 def event_key(value: object) -> str | Rejected:
     """The key of an event: text, and not blank."""
     if type(value) is str:
-        return Rejected("event_key_blank") if not value or value.isspace() else value
+        return value if visible(value) else Rejected("event_key_blank")
     if value is MISSING or value is None:
         return Rejected("event_key_missing")
     return Rejected("event_key_not_text")

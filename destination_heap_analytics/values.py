@@ -31,6 +31,11 @@ def account_identity(value: object) -> str | Rejected:
 
 def event_name(value: object) -> str | Rejected:
     """An event name of 1 to 1,024 characters; a number is sent as its decimal text."""
-    if type(value) is str and len(value) <= EVENT_MAX_LENGTH and value.strip():
+    if (
+        type(value) is str
+        and len(value) <= EVENT_MAX_LENGTH
+        and value.isprintable()
+        and value.strip()
+    ):
         return value
     return identifier(value, "event", EVENT_MAX_LENGTH, repairable=True)

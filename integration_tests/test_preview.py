@@ -7,6 +7,7 @@ begins.
 from __future__ import annotations
 
 import json
+import math
 import os
 import pty
 import subprocess
@@ -108,6 +109,14 @@ def test_rejected_ones_are_shown_wherever_they_come(connector: Connector) -> Non
         "record": "no message",
         "rejected": "unreadable",
     }
+
+
+def test_json_without_nan(connector: Connector) -> None:
+    """What is no JSON in a record is null in the output, as other programs could not read it."""
+    record = connector.event(1) | {"price": math.nan, "prices": [math.inf, 1.5]}
+    shown = preview(connector, [connector.record(record)], "--json").stdout
+    found = json.loads(shown, parse_constant=pytest.fail)["records"][0]["record"]
+    assert (found["price"], found["prices"]) == (None, [None, 1.5])
 
 
 def test_a_terminal_obeys_no_record(connector: Connector) -> None:

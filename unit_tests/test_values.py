@@ -41,6 +41,7 @@ def test_number_becomes_its_decimal_text(read: Any, number: float, text: str) ->
     "value",
     [
         *(MISSING, None, "", " ", "\t\n", True, False, {}, {"id": 1}, [], ["a"]),
+        *("\u200b", "\ufeff \u2060", "\0" * 20, "\u00a0\u2028"),
         *(math.nan, math.inf, -math.inf),
     ],
     ids=repr,
@@ -79,9 +80,16 @@ def test_long_number_is_rejected() -> None:
 def test_identity_of_nobody_is_rejected(word: str, spell: Any) -> None:
     """Words that stand for no single person would merge strangers for ever, in any casing."""
     assert isinstance(person_identity(spell(word)), Rejected)
+    assert isinstance(person_identity(f" \u200b{spell(word)}\ufeff\n"), Rejected)
 
 
-@pytest.mark.parametrize("text", ["users", "guest7", "nobody", "0", "a b", "Null Island", "Zoë"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("users", "guest7", "nobody", "0", "a b", "Null Island", "Zoë"),
+        *("\u200bzoe", "\U0001f469\u200d\U0001f680", "zoe\0", "\ue000"),
+    ],
+)
 def test_other_identities_stand(text: str) -> None:
     """An identity that only resembles such a word is sent as it stands."""
     assert person_identity(text) == text
@@ -92,7 +100,7 @@ def test_words_of_nobody_are_fine_account_ids() -> None:
     assert account_identity("Guest") == "Guest"
 
 
-@pytest.mark.parametrize("value", [MISSING, None, "", "  "], ids=repr)
+@pytest.mark.parametrize("value", [MISSING, None, "", "  ", "\u200b"], ids=repr)
 def test_event_without_a_name_is_rejected(value: object) -> None:
     """A missing or blank event rejects the record."""
     assert isinstance(event_name(value), Rejected)

@@ -110,6 +110,7 @@ def test_half_a_character_is_repaired(text: str) -> None:
         (None, "event_key_missing"),
         ("", "event_key_blank"),
         (" \t", "event_key_blank"),
+        ("\u200b", "event_key_blank"),
         *((unfit, "event_key_not_text") for unfit in NOT_TEXT),
     ],
 )
@@ -125,6 +126,7 @@ def test_event_key(key: object, reason: str) -> None:
         (None, "user_id_missing"),
         ("", "user_id_blank"),
         (" ", "user_id_blank"),
+        ("\u200b", "user_id_blank"),
         ("u" * 513, "user_id_too_long"),
         *((unfit, "user_id_not_text") for unfit in NOT_TEXT[2:]),
         *(
