@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ import urllib3.exceptions
 from bulk_destination.endpoint import Endpoint
 from bulk_destination.errors import (
     ConfigurationError,
+    Fault,
     InterruptedSyncError,
     UnavailableError,
     WrongServiceError,
@@ -43,6 +44,13 @@ HOST_UNKNOWN: Final = "the host name does not resolve"
 Settled = Accepted | Refused | TooLarge
 
 
+class _Session(requests.Session):
+    """Never looks at a redirect: even those not followed would be parsed, and read to their end."""
+
+    def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Any]:
+        return iter(())
+
+
 @dataclass(slots=True)
 class BulkClient:
     """Posts JSON bodies to one endpoint. Not thread-safe: one client a thread.
@@ -61,7 +69,7 @@ class BulkClient:
     #: Requests sent so far, and how many of them were repeats.
     sent: int = 0
     retries: int = 0
-    _session: requests.Session = field(default_factory=requests.Session)
+    _session: requests.Session = field(default_factory=_Session)
     _prepared: tuple[requests.PreparedRequest, Mapping[str, Any]] | None = None
 
     def post(
@@ -112,7 +120,7 @@ class BulkClient:
                 **settings,
             ) as response:
                 answer = self._read(response, late)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        except (OSError, urllib3.exceptions.HTTPError) as error:  # requests' errors are OSErrors
             return _failure(error)
         now = datetime.fromtimestamp(self.now(), UTC)
         return self.endpoint.read_reply(response.status_code, response.headers, answer, now)
@@ -155,13 +163,26 @@ class BulkClient:
         self._session.close()
 
 
-def _failure(error: Exception) -> TryLater | WrongService:
+def _is_of_proxy(error: Exception) -> bool:
+    """Whether requests did not like a proxy's URL, for which it has no error of its own."""
+    return isinstance(error, requests.exceptions.InvalidSchema) or (
+        isinstance(error, requests.exceptions.InvalidURL) and error.request is not None
+    )
+
+
+def _failure(error: Exception) -> TryLater | WrongService | Misconfigured:
     causes = _causes(error)
+    if type(error) is OSError:  # requests looks for the file before it connects
+        return Misconfigured(Fault("REQUESTS_CA_BUNDLE", "names no file with certificates"))
+    if _is_of_proxy(error):
+        return Misconfigured(
+            Fault("https_proxy, http_proxy, all_proxy", "name a proxy that cannot be used")
+        )
     if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(
         error
     ):
         return WrongService("a TLS certificate that this machine does not trust")
-    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+    if isinstance(error, requests.exceptions.InvalidURL | urllib3.exceptions.LocationParseError):
         return WrongService("an address that is not valid")
     for kind, words in _NETWORK_WORDS.items():
         if any(isinstance(cause, kind) for cause in causes):

@@ -1,6 +1,7 @@
 """The Airbyte face of a connector: `spec`, `check` and `write`, and our errors as Airbyte's."""
 
 import argparse
+import contextlib
 import io
 import json
 import logging
@@ -31,6 +32,7 @@ from bulk_destination.connection_check import failed_step
 from bulk_destination.dry_run import DryRun
 from bulk_destination.errors import (
     ConfigurationError,
+    Fault,
     InterruptedSyncError,
     NothingAcceptedError,
     ObjectStorageError,
@@ -42,7 +44,13 @@ from bulk_destination.json_files import read_both, read_json
 from bulk_destination.messages import Message, classify, read_line, split_lines
 from bulk_destination.object_storage import ObjectStorage, open_object_storage
 from bulk_destination.progress_bar import progress_bar
-from bulk_destination.stdout import AirbyteLogHandler, MessageWriter
+from bulk_destination.stdout import (
+    AirbyteLogHandler,
+    MessageWriter,
+    StdoutError,
+    dumped,
+    why_broken,
+)
 from bulk_destination.sync import Surroundings, Sync
 
 logger = logging.getLogger("airbyte")
@@ -121,16 +129,28 @@ class BulkDestination(Destination):
         parsed = self.parse_args(args)
         if parsed.command == "preview":
             sys.exit(self._preview(parsed))
+        if sys.stdout is None:
+            sys.exit(f"{self.service.program}: stdout is closed")
         writer = MessageWriter(sys.stdout.buffer)
         _log_to(writer)
+        failed = False
+        with contextlib.suppress(StdoutError):  # The writer knows of it.
+            failed = not self._succeeds(parsed, writer)
+        if writer.broken:
+            _leave_broken_stdout(self.service.program, writer.broken)
+        if failed:
+            sys.exit(1)
+
+    def _succeeds(self, parsed: argparse.Namespace, writer: MessageWriter) -> bool:
+        """Runs one command; a failure is written as a TRACE ERROR."""
         try:
             for line in self._lines(parsed):
                 writer.write(line)
-        except BrokenPipeError:
-            _leave_broken_stdout(self.service.program)
+        except StdoutError:
+            raise
         except SyncError as error:
             writer.write_error(str(error), _failure_type(error), error)
-            sys.exit(1)
+            return False
         except Exception as error:  # noqa: BLE001  # the last gate; it is reported
             writer.write_error(
                 f"The connector failed on an error of its own ({type(error).__name__}). "
@@ -138,7 +158,8 @@ class BulkDestination(Destination):
                 FailureType.system_error,
                 error,
             )
-            sys.exit(1)
+            return False
+        return True
 
     def run_cmd(self, parsed_args: argparse.Namespace) -> Iterator[AirbyteMessage]:
         """One command's messages, as the CDK's models."""
@@ -168,7 +189,7 @@ class BulkDestination(Destination):
 
     def _write_stdin(self, parsed: argparse.Namespace) -> Iterator[bytes]:
         connection = connect(self.service, *read_both(parsed.config, parsed.catalog))
-        lines = split_lines(_chunks(sys.stdin.buffer))
+        lines = split_lines(_chunks(_stdin()))
         if connection.config.dry_run:
             rehearsal = DryRun(connection, read_line)
             _stop_on_signals(rehearsal)
@@ -198,11 +219,17 @@ class BulkDestination(Destination):
         try:
             connection = connect(self.service, *read_both(parsed.config, parsed.catalog))
             preview = Preview(connection, parsed.records)
-            plan = preview.of(split_lines(_chunks(sys.stdin.buffer)))
+            plan = preview.of(split_lines(_chunks(_stdin())))
         except ConfigurationError as error:
             print(error, file=sys.stderr)
             return 1
-        return show(preview, plan, parsed.json)
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
+        try:
+            return show(preview, plan, parsed.json)
+        except OSError as error:
+            _leave_broken_stdout(self.service.program, why_broken(error))
+            return 1
 
 
 def _stop_on_signals(walk: Sync[bytes] | DryRun[bytes]) -> None:
@@ -225,7 +252,13 @@ def _failure_type(error: SyncError) -> FailureType:
 
 
 def _dumped(message: AirbyteMessage) -> bytes:
-    return orjson.dumps(AirbyteMessageSerializer.dump(message)) + b"\n"
+    return dumped(AirbyteMessageSerializer.dump(message))
+
+
+def _stdin() -> BinaryIO:
+    if sys.stdin is None:
+        raise ConfigurationError([Fault("stdin", "is closed: pipe the source's messages into it")])
+    return sys.stdin.buffer
 
 
 def _chunks(stdin: BinaryIO) -> Iterator[bytes]:
@@ -244,9 +277,9 @@ def _log_to(writer: MessageWriter) -> None:
     logger.setLevel(level if level in logging.getLevelNamesMapping() else "INFO")
 
 
-def _leave_broken_stdout(program: str) -> None:
-    """Nobody reads our states any more: end, with an exit code that says so."""
-    print(f"{program}: stdout was closed by its reader", file=sys.stderr)
+def _leave_broken_stdout(program: str, cause: str) -> None:
+    """States, or what was to be told, are lost: end, with an exit code that says so."""
+    print(f"{program}: cannot write to stdout: {cause}", file=sys.stderr)
     # Python flushes stdout on exit; into the void, lest it fail once more.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(1)

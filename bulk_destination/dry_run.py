@@ -25,7 +25,7 @@ class DryRun(Generic[Item]):
     def __init__(self, connection: Connection, read: Callable[[Item], Message]) -> None:
         self._connection = connection
         self._ledger = Ledger()
-        self._intake = Intake(read, connection.stream.name, connection.mapper, self._ledger)
+        self._intake = Intake(read, connection.stream, connection.mapper, self._ledger)
         self.plan = Plan(connection, self._ledger)
 
     def run(self, source: Iterable[list[Item]]) -> Iterator[bytes]:

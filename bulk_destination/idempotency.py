@@ -5,7 +5,8 @@ that, and any other by all that is sent of it.
 """
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -29,13 +30,16 @@ def row_of(record: Record, stream: Stream) -> bytes | Rejected | None:
     if not stream.primary_key:
         return None
     values = [_at(record, path) for path in stream.primary_key]
-    if any(value is None for value in values):
+    if any(value is None or _is_no_number(value) for value in values):
         return None
-    if any(map(may_be_inexact, values)):
+    if any(map(may_be_inexact, _scalars(values))):
         return INEXACT
-    # Not orjson: two keys beyond 64 bits must not become one.
+    # 1.0 is 1: a source may write a column so once it has been empty. Not orjson: two keys beyond
+    # 64 bits must not become one.
+    values = [int(one) if type(one) is float and one.is_integer() else one for one in values]
+    # With sorted keys: an object is the same in any order.
     try:
-        return json.dumps([stream.namespace, stream.name, values]).encode()
+        return json.dumps([stream.namespace, stream.name, values], sort_keys=True).encode()
     except RecursionError:
         return Rejected("primary_key_too_deep")
 
@@ -47,6 +51,24 @@ def time_of_source(emitted_at: object) -> dict[str, object]:
     """
     # Airbyte's is a number; a container is none, and may not be dumpable at all.
     return {"emitted_at": None if isinstance(emitted_at, dict | list) else emitted_at}
+
+
+def _is_no_number(value: object) -> bool:
+    """Whether it is NaN or an infinity: what many rows have for a key is none."""
+    return type(value) is float and not math.isfinite(value)
+
+
+def _scalars(values: list[Any]) -> Iterator[Any]:
+    """Those in a list, however deep; no recursion, as JSON may be deeper than calls may be."""
+    waiting = list(values)
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+        else:
+            yield value
 
 
 def _at(record: Record, path: tuple[str, ...]) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from bulk_destination.catalog import Stream
 from bulk_destination.connection import Connection
 from bulk_destination.errors import NothingAcceptedError
 from bulk_destination.ledger import Ledger
@@ -29,7 +30,7 @@ class Intake(Generic[Item]):
     """`read` turns what the source gives (a line, or the CDK's message) into a message of ours."""
 
     read: Callable[[Item], Message]
-    stream_name: str
+    stream: Stream
     mapper: RecordMapper
     ledger: Ledger
 
@@ -38,7 +39,10 @@ class Intake(Generic[Item]):
         message = self.read(item)
         if type(message) is dict:
             self.ledger.read += 1
-            if message.get("stream") != self.stream_name:
+            stream = self.stream
+            if message.get("stream") != stream.name or (
+                stream.namespace and _is_elsewhere(message, stream.namespace)
+            ):
                 return _OF_ANOTHER_STREAM
             payload = self.mapper.payload(message["data"], message.get("emitted_at"))
             return self._mapped_exactly(item, message) if payload is INEXACT else payload
@@ -56,6 +60,12 @@ class Intake(Generic[Item]):
         exact = read_exactly(item)
         assert isinstance(exact, dict)  # noqa: S101  # it was a record before
         return self.mapper.payload(exact["record"]["data"], record.get("emitted_at"))
+
+
+def _is_elsewhere(record: RecordMessage, namespace: str) -> bool:
+    """Whether a record names another namespace; one that names none is the stream's, too."""
+    named = record.get("namespace")
+    return bool(named) and named != namespace
 
 
 def nothing_accepted(

@@ -75,8 +75,8 @@ def read_line(line: bytes) -> Message:
         return _UNREADABLE
     found = classify(message)
     if type(found) is StateMessage:
-        # Once more: orjson would round integers of more than 64 bits in a cursor.
-        return classify(read_exactly(line))
+        # Once more: orjson would round a cursor of more than 64 bits or 17 digits.
+        return classify(read_as_written(line))
     return found
 
 
@@ -107,7 +107,50 @@ def read_exactly(line: bytes) -> object:
 
 def _exact_float(text: str) -> float | int:
     value = float(text)
-    return int(Decimal(text)) if MAY_BE_INEXACT_FROM <= abs(value) < float("inf") else value
+    if not MAY_BE_INEXACT_FROM <= abs(value) < float("inf"):
+        return value
+    exact = Decimal(text)
+    return int(exact) if exact == exact.to_integral_value() else value
+
+
+class _Written(float):
+    """A number that is no integer, with the digits that it came with."""
+
+    __slots__ = ("digits",)
+    digits: str
+
+    @classmethod
+    def of(cls, digits: str) -> "_Written":
+        number = cls(digits)
+        number.digits = digits
+        return number
+
+
+def read_as_written(line: bytes) -> object:
+    """JSON for `as_written`, which then gives all numbers as they stand on the line; None if none.
+
+    A double would round some: amounts with many digits, ids that a source writes as 1e17.
+    """
+    try:
+        return json.loads(
+            line.decode("utf-8", "surrogatepass"),
+            parse_float=_Written.of,
+            parse_constant=_Written.of,
+        )
+    except (ValueError, RecursionError):
+        return None
+
+
+def as_written(message: object) -> bytes:
+    """What `read_as_written` gave as JSON again.
+
+    Where half a character, an integer of more than 64 bits or 255 levels stand in it too, numbers
+    that are no integers have the digits of a double. Raises a RecursionError beyond Python's stack.
+    """
+    try:
+        return orjson.dumps(message, default=lambda number: orjson.Fragment(number.digits))
+    except orjson.JSONEncodeError:
+        return json.dumps(message, separators=(",", ":")).encode()
 
 
 def settled_state(state: Mapping[str, Any], records: int, rejected: int) -> bytes:
@@ -117,8 +160,7 @@ def settled_state(state: Mapping[str, Any], records: int, rejected: int) -> byte
     UI and reads both as floats (airbyte-protocol 0.18).
     """
     stats = {"recordCount": float(records - rejected), "rejectedRecordCount": float(rejected)}
-    echoed = {**state, "state": {**state["state"], "destinationStats": stats}}
-    return json.dumps(echoed, separators=(",", ":")).encode() + b"\n"
+    return as_written({**state, "state": {**state["state"], "destinationStats": stats}}) + b"\n"
 
 
 def split_lines(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:

@@ -75,7 +75,11 @@ class Preview:
         if position > self.most and not (is_rejected and self._rejected <= self.most):
             return
         message = read_line(line)
-        record = message["data"] if type(message) is dict else line.decode(errors="replace")
+        record: Any = message["data"] if type(message) is dict else line.decode(errors="replace")
+        try:
+            json.dumps(record)
+        except RecursionError:
+            record = "(nested too deeply to be shown)"
         if isinstance(taken, Rejected):
             self.samples.append(Sample(position, record, rejected=taken.reason))
         else:
@@ -83,7 +87,7 @@ class Preview:
 
 
 def show(preview: Preview, plan: Plan, as_json: bool) -> int:
-    """Prints it on stdout; returns the exit code."""
+    """Prints it on stdout; returns the exit code. Raises an OSError if stdout takes no more."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Half an emoji, or an umlaut where the terminal knows ASCII only.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -94,6 +98,7 @@ def show(preview: Preview, plan: Plan, as_json: bool) -> int:
         console = Console(file=sys.stdout, highlight=False)
         for part in _parts(preview, plan):
             console.print(part)
+    sys.stdout.flush()  # Now, while who called can tell that it failed.
     return SOMETHING_REJECTED if plan.ledger.rejected else 0
 
 

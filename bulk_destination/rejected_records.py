@@ -17,14 +17,13 @@ another, and files in the order of their names are in the order of their writing
 """
 
 import contextlib
-import json
 import re
 import unicodedata
 from datetime import UTC, datetime
 from typing import Final
 
 from bulk_destination.catalog import Stream
-from bulk_destination.messages import read_exactly
+from bulk_destination.messages import as_written, read_as_written
 
 #: Bytes of a folder's name; file systems take 255.
 _LONGEST_NAME: Final = 200
@@ -37,13 +36,13 @@ def rejected_line(line: bytes, reason: str) -> bytes:
     Numbers of any length, unknown fields, `NaN` and lone surrogates keep their meaning. What is
     nested deeper than Python's stack stays as it came, without the reason.
     """
-    message = read_exactly(line)
+    message = read_as_written(line)
     if isinstance(message, dict):
         meta = message["record"].get("meta")
         known = meta if isinstance(meta, dict) else {}
         message["record"]["meta"] = {**known, "rejection_reason": reason}
         with contextlib.suppress(RecursionError):
-            line = json.dumps(message, separators=(",", ":")).encode()
+            line = as_written(message)
     return line.strip() + b"\n"
 
 

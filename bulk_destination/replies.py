@@ -7,11 +7,13 @@ unix,iso8601 timestamp`.
 
 import contextlib
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
+from urllib.parse import quote
 
 import orjson
 
@@ -73,11 +75,11 @@ def read_reply(status: int, headers: Mapping[str, str], body: bytes, now: dateti
 
     A body decides what is HTML, not its type: `OK` as text/html is what common frameworks send.
     """
-    if status in _TRY_LATER or status >= 500:
+    if status in _TRY_LATER or status >= 500 or status < 200:
         return TryLater(f"status {status}", retry_after(headers.get("Retry-After"), now))
     if status == 413:
         return TooLarge()
-    if body.lstrip()[:1] == b"<":
+    if _is_web_page(body):
         return WrongService(f"status {status} with a web page")
     if 200 <= status < 300:
         return Accepted()
@@ -88,14 +90,22 @@ def read_reply(status: int, headers: Mapping[str, str], body: bytes, now: dateti
     return WrongService(f"status {status}")
 
 
+def _is_web_page(body: bytes) -> bool:
+    """Whether markup comes first, white space and the marks and zeros of UTF-8 and -16 aside."""
+    return body[:1_000].translate(None, b"\xef\xbb\xbf\xff\xfe\0 \t\r\n\f\v")[:1] == b"<"
+
+
 def _words(body: bytes) -> str:
-    text = body[:_READ_WORDS].decode("utf-8", "replace")
+    text = body.decode("utf-8", "replace")
     with contextlib.suppress(orjson.JSONDecodeError):
         parsed = orjson.loads(body)
         if isinstance(parsed, dict):
             texts = (parsed.get(key) for key in ("message", "error", "err", "detail"))
             text = next((found for found in texts if isinstance(found, str)), text)
-    return " ".join(text.split())
+    text = " ".join(text.split())
+    if len(text) > _READ_WORDS:  # The last word may be half a value, which no search would find.
+        text = text[:_READ_WORDS].rpartition(" ")[0]
+    return text
 
 
 def retry_after(header: str | None, now: datetime) -> float | None:
@@ -119,10 +129,16 @@ def retry_after(header: str | None, now: datetime) -> float | None:
 _INDEX: Final = re.compile(r"\[\d+\]")
 _PRIVATE: Final = re.compile(
     r"\"[^\"]*\"|'[^']*'|`[^`]*`|[^\s\"'`,;:()<>]*@[^\s\"'`,;:()<>]*|(?<![A-Za-z\d])\d+(?![A-Za-z\d])"
+    # The beginning of something.
+    r"|(?<!\S)\S*?(?:\.\.|…)"
 )
 _ESCAPED: Final = re.compile(r"(?:\\u[0-9A-Fa-f]{4})+")
 #: Stands where something was taken out; ASCII, for `_may_hold`.
 _BLANK: Final = "\0"
+#: A blank and the letters that touch it. In Korean, what a word does is a part of it: Kim은, Kim이.
+_AROUND_BLANK: Final = re.compile(rf"(?<!\w)\w*{_BLANK}[\w{_BLANK}]*")
+#: Values of fewer letters would take words apart: `is` stands in `this`.
+_FOUND_ANYWHERE: Final = 4
 
 
 def reason_for(refused: Refused, item: bytes, service: str, secrets: Iterable[str] = ()) -> str:
@@ -134,16 +150,20 @@ def reason_for(refused: Refused, item: bytes, service: str, secrets: Iterable[st
     """
     words = _ESCAPED.sub(_unescaped, refused.words)
     for secret in secrets:
-        words = re.sub(re.escape(secret), _BLANK, words, flags=re.IGNORECASE)
+        for spelling in (secret, quote(secret, ""), b64encode(secret.encode()).decode()):
+            words = re.sub(re.escape(spelling), _BLANK, words, flags=re.IGNORECASE)
     words = _INDEX.sub("[]", words)
     parsed = orjson.loads(item)
     for name in sorted(parsed.get("properties", ()), key=len, reverse=True):
         words = words.replace(name, shown(name))
     for value in sorted(_values(parsed), key=len, reverse=True):
         if _may_hold(words, value):
-            pattern = rf"(?<!\w){re.escape(value)}(?!\w)"
+            pattern = re.escape(value)
+            if value.isascii() and len(value) < _FOUND_ANYWHERE:
+                pattern = rf"(?<![A-Za-z\d]){pattern}(?![A-Za-z\d])"
             words = re.sub(pattern, _BLANK, words, flags=re.IGNORECASE)
-    words = _PRIVATE.sub(_BLANK, words).replace(_BLANK, "…").strip()[:_KEPT_WORDS]
+    words = _PRIVATE.sub(_BLANK, _AROUND_BLANK.sub(_BLANK, words))
+    words = words.replace(_BLANK, "…").strip()[:_KEPT_WORDS]
     return f"refused by {service}: {words}" if words not in {"", "{}"} else f"refused by {service}"
 
 

@@ -5,11 +5,12 @@ buffer when the process is killed; and its loggers write beside it, so that line
 """
 
 import contextlib
+import json
 import logging
 import threading
 import time
 import traceback
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import orjson
 from airbyte_cdk.models import FailureType
@@ -23,18 +24,43 @@ _LEVELS: Final = {
 }
 
 
+class StdoutError(Exception):
+    """A line could not be written, for a reason in words."""
+
+
+def why_broken(error: OSError) -> str:
+    """Why stdout takes no more."""
+    if isinstance(error, BrokenPipeError):
+        return "it was closed by its reader"
+    return error.strerror or "it failed"
+
+
+def dumped(message: dict[str, Any]) -> bytes:
+    """A message as a line; text that no UTF-8 can carry, of a name in a catalog, is escaped."""
+    try:
+        return orjson.dumps(message) + b"\n"
+    except orjson.JSONEncodeError:
+        return json.dumps(message).encode() + b"\n"
+
+
 class MessageWriter:
     """Writes lines to a binary stream; safe to call from any thread."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._lock = threading.Lock()
+        #: Why a line is lost, if one is.
+        self.broken: str | None = None
 
     def write(self, line: bytes) -> None:
-        """One message with its newline, in one write, flushed."""
-        with self._lock:
-            self._stream.write(line)
-            self._stream.flush()
+        """One message with its newline, in one write, flushed. Raises a StdoutError."""
+        try:
+            with self._lock:
+                self._stream.write(line)
+                self._stream.flush()
+        except OSError as error:
+            self.broken = why_broken(error)
+            raise StdoutError(self.broken) from None
 
     def write_error(self, message: str, failure_type: FailureType, error: BaseException) -> None:
         """A TRACE ERROR. Of `error` only its kind and its stack leave: its text may hold values."""
@@ -48,19 +74,24 @@ class MessageWriter:
                 "stack_trace": "".join(traceback.format_tb(error.__traceback__)),
             },
         }
-        self.write(orjson.dumps({"type": "TRACE", "trace": trace}) + b"\n")
+        self.write(dumped({"type": "TRACE", "trace": trace}))
 
 
 class AirbyteLogHandler(logging.Handler):
-    """Log records as Airbyte LOG messages, on the same stdout and under the same lock."""
+    """Log records as Airbyte LOG messages, on the same stdout and under the same lock.
+
+    Only ours and the CDK's: what other libraries log may hold values. urllib3 warns with the text
+    of a header that it cannot read.
+    """
 
     def __init__(self, writer: MessageWriter) -> None:
         super().__init__()
         self._writer = writer
+        self.addFilter(logging.Filter("airbyte"))
 
     def emit(self, record: logging.LogRecord) -> None:
         # Only the message: a formatted exception may hold values.
         log = {"level": _LEVELS.get(record.levelno, "INFO"), "message": record.getMessage()}
-        # A reader that is gone is found out by the next state; a log line need not end the sync.
-        with contextlib.suppress(OSError):
-            self._writer.write(orjson.dumps({"type": "LOG", "log": log}) + b"\n")
+        # A lost log line need not end the sync; the exit code tells of it.
+        with contextlib.suppress(StdoutError):
+            self._writer.write(dumped({"type": "LOG", "log": log}))

@@ -92,7 +92,7 @@ class Sync(Generic[Item]):
 
     def __post_init__(self) -> None:
         config, stream = self.connection.config, self.connection.stream
-        self._intake = Intake(self.read, stream.name, self.connection.mapper, self.ledger)
+        self._intake = Intake(self.read, stream, self.connection.mapper, self.ledger)
         quotas = config.quotas
         if quotas:
             quotas = replace(quotas, seconds=self.surroundings.minute)

@@ -15,8 +15,9 @@ from unicodedata import category
 #: Below this a Unix time is in seconds (1e11 s is the year 5138), from it on in milliseconds.
 UNIX_MILLISECONDS_FROM: Final = 1e11
 
-#: A fast JSON parser turns integers beyond 64 bits into doubles, so two ids could become one.
-MAY_BE_INEXACT_FROM: Final = 2.0**63
+#: From here on a double stands for several numbers, so two ids that were read as doubles could
+#: become one: integers beyond 64 bits, and others that a source writes as 9007199254740993.0.
+MAY_BE_INEXACT_FROM: Final = 2.0**53
 
 #: What programs write where they know no person. A service makes all who share an identity one,
 #: and most cannot undo it.
@@ -27,8 +28,20 @@ NOBODY: Final = frozenset(
     }
 )
 _LONGEST_NOBODY: Final = max(map(len, NOBODY))
-#: Unicode's categories of control characters and of formats.
+#: Unicode's categories of control characters and of formats, and what else shows nothing though it
+#: counts as a letter or mark (Default_Ignorable_Code_Point in DerivedCoreProperties.txt; a blank of
+#: Braille). The Hangul filler is how people leave a name empty.
 _WITHOUT_WIDTH: Final = {"Cc", "Cf"}
+_SHOWS_NOTHING: Final = frozenset(
+    map(
+        chr,
+        (
+            *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2065, 0x2800, 0x3164, 0xFFA0),
+            *(*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xFFF0, 0xFFF9)),
+            *range(0xE0000, 0xE1000),
+        ),
+    )
+)
 
 
 class _Missing:
@@ -66,6 +79,7 @@ def person_identifier(value: object, field: str, max_length: int) -> str | Rejec
         type(value) is str
         and len(value.strip()) > _LONGEST_NOBODY
         and len(value) <= max_length
+        and value.isascii()
         and value.isprintable()
     ):
         return value
@@ -83,8 +97,12 @@ def visible(text: str) -> str:
     White space at its ends is left out, and so is what has no width: control characters, and
     formats such as U+200B, which spreadsheets and web pages leave in copied text.
     """
-    if not text.isprintable():
-        text = "".join(letter for letter in text if category(letter) not in _WITHOUT_WIDTH)
+    if not text.isascii() or not text.isprintable():
+        text = "".join(
+            letter
+            for letter in text
+            if letter not in _SHOWS_NOTHING and category(letter) not in _WITHOUT_WIDTH
+        )
     return text.strip()
 
 
@@ -115,7 +133,7 @@ def identifier(
 
 
 def may_be_inexact(value: object) -> bool:
-    """Whether a parsed number may have been an integer of more than 64 bits."""
+    """Whether a parsed number may have been another one on the line."""
     return type(value) is float and MAY_BE_INEXACT_FROM <= abs(value) < math.inf
 
 

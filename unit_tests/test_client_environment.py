@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from bulk_destination.client import BulkClient
 from bulk_destination.endpoint import Endpoint
-from bulk_destination.errors import WrongServiceError
+from bulk_destination.errors import ConfigurationError, WrongServiceError
 from bulk_destination.pacing import RetryPolicy
 from bulk_destination.replies import Accepted, read_reply
 
@@ -131,6 +131,24 @@ def test_certificates_of_the_environment(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     assert _client(url).post(b"2") == Accepted()
     assert {seen.body for seen in peer.seen} == {b"2"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "url"),
+    [
+        ("REQUESTS_CA_BUNDLE", "/nowhere.pem", "https://127.0.0.1:9/in"),
+        ("http_proxy", "foo://127.0.0.1:1", "http://heap.invalid/in"),
+        ("http_proxy", "http://[bad", "http://heap.invalid/in"),
+        ("all_proxy", "socks5://127.0.0.1:1", "http://heap.invalid/in"),
+    ],
+)
+def test_a_variable_that_is_wrong_is_named(
+    variable: str, value: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the address of the service, and it is not tried again."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=variable):
+        _client(url).post(b"1")
 
 
 def _certificate(path: Path) -> Path:

@@ -42,6 +42,7 @@ NOW = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
         (500, b"<html>oops</html>", TryLater("status 500")),
         (502, b"", TryLater("status 502")),
         (503, b"", TryLater("status 503")),
+        (103, b"", TryLater("status 103")),
         (504, b"", TryLater("status 504")),
     ],
 )
@@ -52,7 +53,17 @@ def test_reply(status: int, body: bytes, reply: Reply) -> None:
 
 @pytest.mark.parametrize(
     ("status", "body"),
-    [(404, b""), (401, b""), (403, b"<p>"), (301, b""), (302, b""), (200, b" <!doctype html>")],
+    [
+        *(
+            (404, b""),
+            (401, b""),
+            (403, b"<p>"),
+            (301, b""),
+            (302, b""),
+            (200, b" <!doctype html>"),
+        ),
+        *((200, b"\xef\xbb\xbf\n<html>"), (200, "<html>".encode("utf-16"))),
+    ],
 )
 def test_something_else_answers(status: int, body: bytes) -> None:
     """Not Heap: the address is wrong."""
@@ -226,3 +237,38 @@ def test_a_secret_of_the_headers_goes_too(words: str) -> None:
     reason = reason_for(Refused(words), b'{"userId":"jane"}', "Hackle", ("s3cret-[1]/+",))
     assert "s3cret" not in reason.lower()
     assert "…" in reason
+
+
+@pytest.mark.parametrize(
+    "spelled", ["s3cret%2D%5B1%5D%2F%2B".replace("%2D", "-"), "czNjcmV0LVsxXS8r"]
+)
+def test_a_secret_in_another_spelling_goes_too(spelled: str) -> None:
+    """Percent-encoded, as in a URL, and in Base64."""
+    reason = reason_for(
+        Refused(f"no key {spelled} here"), b'{"userId":"jane"}', "Hackle", ("s3cret-[1]/+",)
+    )
+    assert spelled not in reason
+    assert "here" in reason
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "사용자 홍길동은 유효하지 않습니다. geheimwort는 잘못된 값, Alexanderplatz이 틀림.",
+        "bad mail_geheimwort_x, xAlexanderplatzy and geheimwort2; 홍길동님",
+        "too long: geheimw..., 홍길…",
+    ],
+)
+def test_a_value_that_letters_touch_goes_too(words: str) -> None:
+    """Korean attaches what a word does to the word."""
+    item = {"userId": "홍길동", "properties": {"m": "geheimwort", "a": "Alexanderplatz"}}
+    reason = reason_for(Refused(words), json.dumps(item).encode(), "Hackle")
+    for value in ("홍길", "geheimw", "Alexander"):
+        assert value not in reason
+
+
+def test_a_value_cut_where_reading_ends_goes_too() -> None:
+    """A message that is too long to be read whole ends with a whole word."""
+    refused = read_reply(400, {}, b'"' + b"x" * 19_985 + b'" at Nordhausen' + b" y" * 99, NOW)
+    assert isinstance(refused, Refused)
+    assert "Nor" not in reason_for(refused, b'{"identity":"Nordhausen"}', "Heap")

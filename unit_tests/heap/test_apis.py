@@ -216,6 +216,20 @@ def test_pinned_keys(key: str, literal: str) -> None:
     assert re.fullmatch("[0-9a-f]{32}", key)
 
 
+def test_equal_primary_keys() -> None:
+    """However a source writes one: an object in any order, a whole number as a float."""
+    ones = [{"a": 1, "b": 2}, {"b": 2, "a": 1}]
+    assert len({_key({**ROW, "id": one}, **DEDUP) for one in ones}) == 1
+    assert len({_key({**ROW, "id": one}, **DEDUP) for one in (7, 7.0)}) == 1
+
+
+@pytest.mark.parametrize("nothing", [math.nan, math.inf, -math.inf])
+def test_what_many_rows_have_is_no_primary_key(nothing: float) -> None:
+    """Their events are known by all that is sent, or all but the first would be lost."""
+    keys = {_key({**ROW, "id": nothing, "n": n}, **DEDUP) for n in range(2)}
+    assert len(keys) == 2
+
+
 def test_key_is_the_same_under_any_key_order() -> None:
     """A source may order a record's keys as it likes."""
     record = {**RECORD, "o": {"x": 1, "y": {"z": 2, "w": [1, "a"]}}}
@@ -408,8 +422,8 @@ def test_mapping_never_raises_and_sends_what_heap_takes(
 
 @pytest.mark.parametrize(
     "odd",
-    [["\ud800"], {"a": ["\ud800", 10**400]}, json.loads("[" * 600 + "]" * 600), math.inf],
-    ids=["surrogate", "below", "deep", "infinite"],
+    [["\ud800"], {"a": ["\ud800", 10**400]}, json.loads("[" * 600 + "]" * 600)],
+    ids=["surrogate", "below", "deep"],
 )
 def test_no_emitted_at_and_no_primary_key_stops_a_sync(odd: object) -> None:
     """They are only hashed: the key is there, and it is the same again."""
