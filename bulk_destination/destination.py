@@ -130,6 +130,7 @@ class BulkDestination(Destination):
         if parsed.command == "preview":
             sys.exit(self._preview(parsed))
         if sys.stdout is None:
+            logging.raiseExceptions = False  # At the end the CDK's handler wants to flush it.
             sys.exit(f"{self.service.program}: stdout is closed")
         writer = MessageWriter(sys.stdout.buffer)
         _log_to(writer)

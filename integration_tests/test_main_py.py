@@ -54,6 +54,46 @@ def test_the_console_script(connector: Connector, tmp_path: Path) -> None:
     assert sum(json.loads(line)["type"] == "STATE" for line in done.stdout.splitlines()) == 1
 
 
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The program with what a shell does to its streams."""
+    return subprocess.run(
+        command.replace("main.py", f"{sys.executable} {ROOT / 'main.py'}"),
+        shell=True,
+        check=False,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk, as Linux has it")
+@pytest.mark.parametrize("lines", [1, 2], ids=["without a state", "with a state"])
+def test_a_full_disk(connector: Connector, tmp_path: Path, lines: int) -> None:
+    """What is lost of the output is told by the exit code and on stderr, in one line."""
+    source = [connector.record(connector.event(1)), connector.state(1)][:lines]
+    (tmp_path / "in.jsonl").write_bytes(b"".join(source))
+    with running() as heap:
+        files = connector.file(connector.config(heap.url)), connector.file(connector.catalog())
+        write = "main.py write --config {} --catalog {} < in.jsonl > /dev/full".format(*files)
+        done = run(write, tmp_path)
+        assert len(heap.events()) == 1
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "cannot write to stdout: No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("streams", "says"), [(">&-", "stdout is closed"), ("<&-", "stdin: is closed")]
+)
+def test_a_closed_stream(connector: Connector, tmp_path: Path, streams: str, says: str) -> None:
+    """Named, not a stack trace of ours."""
+    config = connector.file(connector.config("http://127.0.0.1:9"))
+    catalog = connector.file(connector.catalog())
+    done = run(f"main.py write --config {config} --catalog {catalog} {streams}", tmp_path)
+    assert done.returncode == 1
+    assert says in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_what_is_not_needed_is_not_imported() -> None:
     """Tables, S3 and the sandbox would make each start slower; the service is not asked."""
     script = "import sys, destination_heap_analytics.run;print(*sorted(sys.modules))"

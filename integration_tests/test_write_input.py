@@ -212,6 +212,30 @@ def test_records_of_another_stream(connector: Connector) -> None:
     assert [connector.stats(state) for state in outcome.states] == [(1.0, 1.0)]
 
 
+def test_records_of_another_namespace(connector: Connector) -> None:
+    """A stream of the same name elsewhere is another one; a record may leave the namespace out."""
+    catalog = connector.catalog()
+    catalog["streams"][0]["stream"]["namespace"] = "shop"
+    lines = []
+    for n, namespace in enumerate(["shop", None, "", "attic", {"odd": 1}]):
+        message = json.loads(connector.record(connector.event(n)))
+        message["record"]["namespace"] = namespace
+        lines.append(json.dumps(message).encode() + b"\n")
+    with running() as heap:
+        outcome = connector.write_here(connector.config(heap.url), lines, catalog=catalog)
+        assert connector.landed(heap) == [0, 1, 2]
+    assert outcome.succeeded().ledger["rejected_by_reason"] == {"of_another_stream": 2}
+
+
+def test_names_that_no_utf_8_carries(connector: Connector) -> None:
+    """Half a character in a catalog or a column's name is told as what it is."""
+    catalog = connector.catalog({"properties": {"name": {}, "who": {}}})
+    config = connector.config("http://127.0.0.1:9", api__identity_column="wh\ud800")
+    outcome = connector.write_here(config, [], catalog=catalog)
+    assert outcome.error["failure_type"] == "config_error"
+    assert "identity_column" in outcome.error["message"]
+
+
 def test_deep_and_long_lines(connector: Connector) -> None:
     """Nesting beyond Python's recursion limit, a line of 5 MB, many properties: no crash."""
     deep = '{"name":"E","who":"deep","d":' + '{"a":' * 900 + "1" + "}" * 901

@@ -179,3 +179,15 @@ def test_long_line_is_put_together_once() -> None:
     (line,) = [line for group in split_lines(iter([*chunks, b"\n"])) for line in group]
     assert time.perf_counter() - began < 5  # it was half a minute
     assert len(line) == 65_536 * 640
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    ["9007199254740993.0", "0.12345678901234567890", "1e400", "-0.0", "NaN", "1E5", "7" * 400],
+)
+def test_a_cursor_leaves_as_it_was_written(cursor: str) -> None:
+    """The source compares it with what it has."""
+    line = b'{"type":"STATE","state":{"stream":{"stream_state":{"cursor":%b}}}}' % cursor.encode()
+    state = read_line(line)
+    assert isinstance(state, StateMessage)
+    assert b'"cursor":%b}' % cursor.encode() in settled_state(state.raw, 1, 0)

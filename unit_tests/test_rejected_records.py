@@ -90,6 +90,15 @@ def payload(line: bytes) -> object:
     return made
 
 
+@pytest.mark.parametrize("who", ["123456789012345679.0", "9007199254740993.0", "1.0E+17"])
+def test_a_person_stays_the_same(who: str) -> None:
+    """An id that a double would round is the same person when it is piped in again."""
+    line = line_of(f'{{"who":{who},"name":"e","at":"2026-01-02T03:04:05Z"}}')
+    rejected = rejected_line(line, "why")
+    assert who.encode() in rejected
+    assert payload(rejected) == payload(line)
+
+
 def test_what_is_known_of_a_record_stays() -> None:
     """Other fields and other notes stay; an earlier reason goes."""
     meta = ',"namespace":"crm","meta":{"changes":[],"rejection_reason":"old"}'
