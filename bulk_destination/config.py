@@ -4,15 +4,21 @@ Downstream of here nothing reads a configuration key.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from bulk_destination.columns import PropertySelection, parse_property_columns
+from bulk_destination.columns import (
+    PropertySelection,
+    did_you_mean,
+    nearest,
+    parse_property_columns,
+)
 from bulk_destination.errors import ConfigurationError, Fault
 from bulk_destination.fields import Frozen
+from bulk_destination.names import shown
 from bulk_destination.object_storage_config import LocalStorage, NoStorage, S3Storage
 from bulk_destination.quotas import Quotas
 
@@ -81,6 +87,22 @@ class DeliveryConfig(Frozen):
 
 Config = TypeVar("Config", bound=DeliveryConfig)
 
+
+def unknown_fields(part: BaseModel, prefix: str = "") -> Iterator[str]:
+    """Words about each field that nobody reads. Such are allowed, as platforms may add their own.
+
+    But a misspelled `dry_run` sends everything.
+    """
+    known = list(type(part).model_fields)
+    for name in part.model_extra or ():
+        path, meant = f"{prefix}{shown(name)}", did_you_mean(nearest(name, known))
+        yield f"`{path}` is no field of the configuration, and is ignored{meant}"
+    for name in known:
+        value = getattr(part, name)
+        if isinstance(value, BaseModel):
+            yield from unknown_fields(value, f"{prefix}{name}.")
+
+
 _CHOICES: Final = {"object_storage_config": ("storage_type", "`None`, `Local` or `S3`")}
 _PATTERNS: Final = {
     "object_storage_config.s3_bucket_name": "must be the name of a bucket, and nothing else",
@@ -94,6 +116,8 @@ _WORDS: Final = {
     "string_too_short": "must not be blank",
     "bool_type": "must be true or false, without quotes",
     "int_type": "must be a whole number, without quotes",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
     "model_attributes_type": "must be an object",
     "model_type": "must be an object",
     "dict_type": "must be an object",
@@ -114,4 +138,5 @@ def _fault(model: type[DeliveryConfig], detail: ErrorDetails) -> Fault:
     path = ".".join(location) or "configuration"
     if kind == "string_pattern_mismatch":
         return Fault(path, {**_PATTERNS, **model.patterns}[path])
-    return Fault(path, _WORDS.get(kind, detail["msg"]))
+    words = _WORDS.get(kind)
+    return Fault(path, words.format(**detail.get("ctx", {})) if words else detail["msg"])

@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 
 from bulk_destination.batches import OpenBatch, lane_of
+from bulk_destination.config import unknown_fields
 from bulk_destination.connection import Connection
 from bulk_destination.ledger import Ledger
 from bulk_destination.names import shown
@@ -72,6 +73,7 @@ class Plan:
         self.properties: dict[str, PropertyUse] = {}
         self.service = connection.endpoint.service
         self._mapper = connection.mapper
+        self._unknown = list(unknown_fields(connection.config))
         self._endpoint = connection.endpoint
         self._keeps_for_ever = connection.endpoint.keeps_for_ever
         self._quotas = connection.config.quotas
@@ -120,6 +122,8 @@ class Plan:
 
     def dangers(self) -> Iterator[str]:
         """What to look at before it cannot be taken back, one sentence each."""
+        if not self.ledger.read:
+            yield "There was no record in the input"
         if len(self.properties) > MANY_PROPERTIES:
             stays = f". Each exists in {self.service} for ever" if self._keeps_for_ever else ""
             yield (
@@ -139,6 +143,11 @@ class Plan:
                 f"One identity has {share:.0%} of the records. If several people share it, "
                 f"{self.service} makes them one{stays}"
             )
+
+    def warnings(self) -> list[str]:
+        """What a sync would warn of: fields that nobody reads, and columns that never came."""
+        # Of a record that is rejected, not all columns are looked at.
+        return self._unknown + (self._mapper.warnings() if self.ledger.accepted else [])
 
     def as_json(self) -> dict[str, Any]:
         """The plan for machines."""
@@ -162,7 +171,7 @@ class Plan:
                 for name, use in self._by_use()
             },
             "dangers": list(self.dangers()),
-            "warnings": self._mapper.warnings(),
+            "warnings": self.warnings(),
         }
 
     def lines(self) -> Iterator[str]:
@@ -186,8 +195,8 @@ class Plan:
         for name, use in self._by_use():
             types = ", ".join(f"{kind} {count:,}" for kind, count in use.types.most_common())
             yield f"Property: {name}: {use.count:,} ({types})"
-        for danger in self.dangers():
-            yield f"Look at this: {danger}"
+        for words in (*self.dangers(), *self.warnings()):
+            yield f"Look at this: {words}"
 
     def _close(self, batch: OpenBatch) -> None:
         closed = batch.close()

@@ -9,6 +9,7 @@ from typing import Final, Generic, TypeVar
 
 from bulk_destination.checkpoints import Checkpoints
 from bulk_destination.client import READ_TIMEOUT, BulkClient
+from bulk_destination.config import unknown_fields
 from bulk_destination.connection import Connection
 from bulk_destination.delivery import Delivery
 from bulk_destination.errors import (
@@ -132,6 +133,8 @@ class Sync(Generic[Item]):
         before it.
         """
         began = self.surroundings.clock()
+        for words in unknown_fields(self.connection.config):
+            logger.warning(words)
         try:
             self._inbox.read_from(source)
             yield from self._take_all()

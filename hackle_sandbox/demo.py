@@ -15,7 +15,7 @@ from sandbox.demo import Command, Connector, DemoError, held_table, ledger_table
 CONFIG = "sample_files/hackle/config.json"
 COMMAND = Command(
     program=[str(Path(sys.executable).with_name("destination-hackle"))],
-    typed="destination-hackle",
+    typed=".venv/bin/destination-hackle",
     catalog="sample_files/hackle/configured_catalog.json",
     rows="sample_files/hackle/purchases.jsonl",
 )

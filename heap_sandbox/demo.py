@@ -15,7 +15,7 @@ from sandbox.demo import ROOT, Command, Connector, DemoError, held_table, ledger
 
 COMMAND = Command(
     program=[sys.executable, str(ROOT / "main.py")],
-    typed="python main.py",
+    typed=".venv/bin/python main.py",
     catalog="sample_files/configured_catalog.json",
     rows="sample_files/users.jsonl",
 )
@@ -37,7 +37,8 @@ def tour(console: Console, heap: Sandbox, connector: Connector) -> None:
         held = _held(heap, kind)
         if not held:
             raise DemoError(f"{api_type}: nothing landed in Heap")
-        console.print(held_table(f"Heap now holds {len(held)} {kind}", SHOWN, held), "")
+        which = " with properties" if kind == "users" else ""
+        console.print(held_table(f"Heap now holds {len(held)} {kind}{which}", SHOWN, held), "")
     console.rule("[bold]track, once more", align="left")
     before = len(heap.events())
     connector.write(_config("track"))

@@ -111,6 +111,26 @@ def test_rejected_ones_are_shown_wherever_they_come(connector: Connector) -> Non
     }
 
 
+def test_a_misspelled_field(connector: Connector) -> None:
+    """It is told, as it would not do what it was meant to; so it is by `write` and a dry run."""
+    config = connector.config(NOWHERE, dryrun=True)
+    records = [connector.record(connector.event(1))]
+    assert "`dryrun` is no field" in preview(connector, records, config=config).stdout
+    outcome = connector.write_here({**config, "dry_run": True}, records)
+    assert "did you mean `dry_run`?" in outcome.logs
+    assert outcome.code == 0
+
+
+@pytest.mark.parametrize("who", ["", None])
+def test_columns_of_rejected_records(connector: Connector, who: str | None) -> None:
+    """Whether a column is in records that are rejected is not looked at, and nothing said of it."""
+    lines = [] if who is None else [connector.record({**connector.event(1), "who": who})]
+    config = connector.config(NOWHERE, api__property_columns="n")
+    shown = preview(connector, lines, config=config).stdout
+    assert "was in no record" not in shown
+    assert ("There was no record in the input" in shown) == (who is None)
+
+
 def test_json_without_nan(connector: Connector) -> None:
     """What is no JSON in a record is null in the output, as other programs could not read it."""
     record = connector.event(1) | {"price": math.nan, "prices": [math.inf, 1.5]}

@@ -25,8 +25,8 @@ CONNECTORS = {
 #: From the bottom up; a module may import only what stands before it.
 LAYERS = [
     *("errors", "values", "payload_json", "columns", "properties", "quotas", "fields"),
-    *("object_storage_config", "config", "catalog", "idempotency", "record_mapper", "messages"),
-    *("names", "replies", "endpoint", "connection", "rejected_records", "batches", "backlog"),
+    *("names", "object_storage_config", "config", "catalog", "idempotency", "record_mapper"),
+    *("messages", "replies", "endpoint", "connection", "rejected_records", "batches", "backlog"),
     *("checkpoints", "ledger", "intake", "pacing", "local_storage", "s3_storage"),
     *("object_storage", "rejected_files", "client", "settlement", "inbox", "sender", "delivery"),
     *("throttling", "plan", "dry_run", "preview", "progress", "progress_bar", "json_files"),

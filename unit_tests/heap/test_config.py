@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulk_destination.columns import PropertyColumn
+from bulk_destination.config import unknown_fields
 from bulk_destination.errors import ConfigurationError
 from destination_heap_analytics.config import (
     AccountPropertiesConfig,
@@ -229,3 +230,36 @@ def test_any_json_is_taken_or_faulted(raw: dict[str, Any]) -> None:
     """No configuration makes another error than ConfigurationError."""
     with contextlib.suppress(ConfigurationError):
         HeapConfig.parse(raw)
+
+
+def test_a_field_that_nobody_reads_is_told() -> None:
+    """A misspelled one, wherever it is, with the name that was meant; no value."""
+    raw = {"app_id": "11", "dryrun": "value", "jane@example.com": 1}
+    api = {"api_type": "add_user_properties", "identity_column": "a", "propery_columns": "value"}
+    words = list(unknown_fields(HeapConfig.parse({**raw, "api": api})))
+    assert words == [
+        "`dryrun` is no field of the configuration, and is ignored; did you mean `dry_run`?",
+        "`(16 characters)` is no field of the configuration, and is ignored",
+        "`api.propery_columns` is no field of the configuration, and is ignored; did you mean "
+        "`property_columns` or `identity_column`?",
+    ]
+
+
+def test_bounds_are_told() -> None:
+    """In words like the others."""
+    api = {"api_type": "add_user_properties", "identity_column": "a", "property_columns": "a as"}
+    with pytest.raises(ConfigurationError) as caught:
+        HeapConfig.parse({"app_id": "11", "requests_in_flight": 17, "api": {**api, "x": "{y}"}})
+    assert "requests_in_flight: must be at most 16" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["{}", "{ge}", "a as , {0}"])
+def test_braces_are_text(text: str) -> None:
+    """What a user wrote is no pattern of ours."""
+    api = {
+        "api_type": "add_user_properties",
+        "identity_column": "a",
+        "property_columns": f"{text} as",
+    }
+    with pytest.raises(ConfigurationError, match="property_columns"):
+        HeapConfig.parse({"app_id": "11", "api": api})
