@@ -16,6 +16,10 @@ from bulk_destination.values import INEXACT, Rejected, may_be_inexact
 
 #: Copied for each key: its parameters are then read once, which is a quarter of the time.
 _NO_KEY: Final = blake2b(digest_size=16)
+#: What keys mostly are.
+_PLAIN: Final = {int, str}
+#: `json.dumps` would make one for each key.
+_SORTED: Final = json.JSONEncoder(sort_keys=True)
 
 
 def idempotency_key(identifying: bytes) -> str:
@@ -30,16 +34,17 @@ def row_of(record: Record, stream: Stream) -> bytes | Rejected | None:
     if not stream.primary_key:
         return None
     values = [_at(record, path) for path in stream.primary_key]
-    if any(value is None or _is_no_number(value) for value in values):
-        return None
-    if any(map(may_be_inexact, _scalars(values))):
-        return INEXACT
-    # 1.0 is 1: a source may write a column so once it has been empty. Not orjson: two keys beyond
-    # 64 bits must not become one.
-    values = [int(one) if type(one) is float and one.is_integer() else one for one in values]
+    if not _PLAIN.issuperset(map(type, values)):
+        if any(value is None or _is_no_number(value) for value in values):
+            return None
+        if any(map(may_be_inexact, _scalars(values))):
+            return INEXACT
+        # 1.0 is 1: a source may write a column so once it has been empty.
+        values = [int(one) if type(one) is float and one.is_integer() else one for one in values]
+    # Not orjson: two keys beyond 64 bits must not become one.
     # With sorted keys: an object is the same in any order.
     try:
-        return json.dumps([stream.namespace, stream.name, values], sort_keys=True).encode()
+        return _SORTED.encode([stream.namespace, stream.name, values]).encode()
     except RecursionError:
         return Rejected("primary_key_too_deep")
 
