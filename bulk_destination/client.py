@@ -172,8 +172,10 @@ def _is_of_proxy(error: Exception) -> bool:
 
 def _failure(error: Exception) -> TryLater | WrongService | Misconfigured:
     causes = _causes(error)
-    if type(error) is OSError:  # requests looks for the file before it connects
-        return Misconfigured(Fault("REQUESTS_CA_BUNDLE", "names no file with certificates"))
+    if type(error) is OSError and error.errno is None:  # requests looks before it connects
+        return Misconfigured(
+            Fault("REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE", "name no file with certificates")
+        )
     if _is_of_proxy(error):
         return Misconfigured(
             Fault("https_proxy, http_proxy, all_proxy", "name a proxy that cannot be used")

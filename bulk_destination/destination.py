@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, BinaryIO, ClassVar, Final
+from typing import Any, BinaryIO, ClassVar, Final, NoReturn
 
 import orjson
 from airbyte_cdk.destinations import Destination
@@ -230,7 +230,6 @@ class BulkDestination(Destination):
             return show(preview, plan, parsed.json)
         except OSError as error:
             _leave_broken_stdout(self.service.program, why_broken(error))
-            return 1
 
 
 def _stop_on_signals(walk: Sync[bytes] | DryRun[bytes]) -> None:
@@ -278,7 +277,7 @@ def _log_to(writer: MessageWriter) -> None:
     logger.setLevel(level if level in logging.getLevelNamesMapping() else "INFO")
 
 
-def _leave_broken_stdout(program: str, cause: str) -> None:
+def _leave_broken_stdout(program: str, cause: str) -> NoReturn:
     """States, or what was to be told, are lost: end, with an exit code that says so."""
     print(f"{program}: cannot write to stdout: {cause}", file=sys.stderr)
     # Python flushes stdout on exit; into the void, lest it fail once more.

@@ -5,7 +5,7 @@ an Airbyte message at all is `Unreadable`: it may have been a record, so it is c
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, TypedDict
@@ -99,8 +99,12 @@ def classify(message: object) -> Message:
 
 def read_exactly(line: bytes) -> object:
     """JSON with integers of any size, `NaN` and lone surrogates as they are; None if it is none."""
+    return _parsed(line, parse_float=_exact_float)
+
+
+def _parsed(line: bytes, **numbers: Callable[[str], float]) -> object:
     try:
-        return json.loads(line.decode("utf-8", "surrogatepass"), parse_float=_exact_float)
+        return json.loads(line.decode("utf-8", "surrogatepass"), **numbers)  # type: ignore[arg-type]  # only its hooks for numbers
     except (ValueError, RecursionError):
         return None
 
@@ -131,14 +135,7 @@ def read_as_written(line: bytes) -> object:
 
     A double would round some: amounts with many digits, ids that a source writes as 1e17.
     """
-    try:
-        return json.loads(
-            line.decode("utf-8", "surrogatepass"),
-            parse_float=_Written.of,
-            parse_constant=_Written.of,
-        )
-    except (ValueError, RecursionError):
-        return None
+    return _parsed(line, parse_float=_Written.of, parse_constant=_Written.of)
 
 
 def as_written(message: object) -> bytes:

@@ -34,6 +34,7 @@ def event_name(value: object) -> str | Rejected:
     if (
         type(value) is str
         and len(value) <= EVENT_MAX_LENGTH
+        and value.isascii()
         and value.isprintable()
         and value.strip()
     ):

@@ -101,7 +101,7 @@ def test_words_of_nobody_are_fine_account_ids() -> None:
     assert account_identity("Guest") == "Guest"
 
 
-@pytest.mark.parametrize("value", [MISSING, None, "", "  ", "\u200b"], ids=repr)
+@pytest.mark.parametrize("value", [MISSING, None, "", "  ", "\u200b", "\u3164"], ids=repr)
 def test_event_without_a_name_is_rejected(value: object) -> None:
     """A missing or blank event rejects the record."""
     assert isinstance(event_name(value), Rejected)
