@@ -1,4 +1,4 @@
-"""Answers that come, but never come to their end."""
+"""Answers that no service should give: without an end, or not as HTTP has them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bulk_destination.client import BulkClient
 from bulk_destination.endpoint import Endpoint
-from bulk_destination.errors import UnavailableError
+from bulk_destination.errors import UnavailableError, WrongServiceError
 from bulk_destination.pacing import RetryPolicy
 from bulk_destination.replies import Accepted
 from destination_heap_analytics.config import HeapConfig
 from destination_heap_analytics.service import endpoint
+
+if TYPE_CHECKING:
+    from conftest import Connector
 
 POLICY = RetryPolicy(first=0.01, longest=0.05, give_up_after=2)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 300000000\r\n\r\n"
@@ -86,3 +90,49 @@ def test_answer_without_end_is_not_kept() -> None:
             tracemalloc.stop()
             client.close()
     assert peak < 20_000_000
+
+
+@pytest.mark.parametrize("location", ["http://127.0.0.1:9/", "http://[bad"])
+def test_redirect_is_not_looked_into(location: str) -> None:
+    """Neither where it leads to nor what it says, which here has no end."""
+
+    def redirect(connection: socket.socket) -> None:
+        head = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 300000000\r\n\r\n"
+        connection.sendall(head.encode())
+        for _ in range(300):
+            connection.sendall(b" " * 1_000_000)
+
+    with answering(redirect) as url:
+        client = BulkClient(endpoint_at(url), POLICY)
+        tracemalloc.start()
+        try:
+            with pytest.raises(WrongServiceError, match="redirect"):
+                client.post(b"{}")
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            client.close()
+    assert peak < 20_000_000
+
+
+@pytest.mark.parametrize("page", [b"\xef\xbb\xbf<html>log in", "<html>log in".encode("utf-16")])
+def test_web_page_behind_a_mark(page: bytes) -> None:
+    """A 200 of a network that wants a login is no yes."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(page)
+    with answering(lambda connection: connection.sendall(head + page)) as url:
+        client = BulkClient(endpoint_at(url), POLICY)
+        with pytest.raises(WrongServiceError, match="web page"):
+            client.post(b"{}")
+        client.close()
+
+
+def test_header_that_is_none(connector: Connector) -> None:
+    """urllib3 warns with its text, and it may hold what was sent: it stands in no log."""
+    answer = b"HTTP/1.1 200 OK\r\nno header but person1@example.com\r\n\r\n{}"
+    lines = [connector.record(connector.event(1)), connector.state(1)]
+    with answering(lambda connection: connection.sendall(answer)) as url:
+        process = connector.start_write(connector.config(url))
+        process.send_all(lines)
+        outcome = process.finish()
+    assert b"person1" not in outcome.stdout + outcome.stderr
+    assert outcome.succeeded().ledger["accepted"] == 1
