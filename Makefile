@@ -23,10 +23,10 @@ help: ## What there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 28
 
 demo: $(VENV)/.demo ## Start a local Heap, load the sample users by all three APIs, show what landed
-	@$(BIN)/python -m heap_sandbox.demo
+	@$(BIN)/python -m sandbox.heap.demo
 
 demo-hackle: $(VENV)/.demo ## Start a local Hackle, load the sample purchases, show what landed
-	@$(BIN)/python -m hackle_sandbox.demo
+	@$(BIN)/python -m sandbox.hackle.demo
 
 test: lint unit-tests integration-tests docs-tests ## Everything that needs Python and the package index only
 
@@ -39,19 +39,19 @@ unit-tests: $(VENV)/.tests ## The tests that start no process of the connector
 	$(BIN)/python -m pytest -n 2 unit_tests
 
 integration-tests: $(VENV)/.tests real-source-environments real-peer-environment $(CACHE)/airbyte-cdk/.made ## The connector as a process, the local Heap, a real source
-	$(BIN)/python -m pytest -n 3 --dist loadgroup integration_tests
+	$(BIN)/python -m pytest -n 3 --dist loadgroup integration_tests $(addprefix --ignore integration_tests/,browser docs image)
 
 docs-tests: $(VENV)/.tests $(CACHE)/source-faker/.made ## What the documents show and say, run
-	$(BIN)/python -m pytest -n 3 docs_tests
+	$(BIN)/python -m pytest -n 3 integration_tests/docs
 
 chaos: $(VENV)/.demo ## 220 seeded syncs into a Heap and a Hackle that fail, some killed, and one within Heap's quotas
-	$(BIN)/python -m chaos
+	$(BIN)/python -m integration_tests.chaos
 
 test-browser: $(VENV)/.tests $(CACHE)/browser/.made ## The form and the local Heap's page in Chromium; needs npm, installs Chromium where none is
-	CHROMIUM="$$(browser_tests/chromium.sh)" && export CHROMIUM && $(BIN)/python -m pytest -n 2 browser_tests
+	CHROMIUM="$$(integration_tests/browser/chromium.sh)" && export CHROMIUM && $(BIN)/python -m pytest -n 2 integration_tests/browser
 
 screenshots: $(VENV)/.tests $(CACHE)/browser/.made ## The pictures of the README, of the real things
-	CHROMIUM="$$(browser_tests/chromium.sh)" && export CHROMIUM && $(BIN)/python -m browser_tests.screenshots
+	CHROMIUM="$$(integration_tests/browser/chromium.sh)" && export CHROMIUM && $(BIN)/python -m integration_tests.browser.screenshots
 
 real-source-environments: $(CACHE)/pyairbyte/.made $(CACHE)/source-faker/.made ## PyAirbyte and source-faker, apart from each other
 
@@ -63,13 +63,13 @@ bench: $(VENV)/.demo $(CACHE)/hackle-sdk/.made ## What the connector costs, in o
 image: $(IMAGE)/.made ## The image of each connector, by Docker, or without it by what Debian has; prints the sizes
 
 image-test: image $(VENV)/.tests $(CACHE)/airbyte-cdk/.made ## The images in real containers, against a local Heap and a local Hackle
-	$(BIN)/python -m pytest -n 3 image_tests
+	$(BIN)/python -m pytest -n 3 integration_tests/image
 
 sandbox-hackle: $(VENV)/.demo ## A local Hackle on http://127.0.0.1:8088, until Ctrl-C
-	$(BIN)/python -m hackle_sandbox --port 8088
+	$(BIN)/python -m sandbox.hackle --port 8088
 
 sandbox: $(VENV)/.demo ## A local Heap on http://127.0.0.1:8087, until Ctrl-C
-	$(BIN)/python -m heap_sandbox --port 8087
+	$(BIN)/python -m sandbox.heap --port 8087
 
 lock: $(VENV)/.tests ## The newest versions within the ranges of setup.py
 	$(BIN)/uv pip compile --quiet --upgrade setup.py --all-extras --universal --python-version 3.11 \
@@ -120,7 +120,7 @@ $(CACHE)/%/.made: $(REAL_PEER)/%.lock | $(BIN)/uv
 	$(environment)
 
 # Nothing of it runs while it is installed. npm and Node.js come with the system.
-$(CACHE)/browser/.made: browser_tests/package.json browser_tests/package-lock.json
+$(CACHE)/browser/.made: integration_tests/browser/package.json integration_tests/browser/package-lock.json
 	@command -v npm > /dev/null || { echo "test-browser: npm is needed (Node.js 20 or newer)" >&2; exit 1; }
 	@mkdir -p $(@D)
 	cp $^ $(@D)
@@ -128,7 +128,7 @@ $(CACHE)/browser/.made: browser_tests/package.json browser_tests/package-lock.js
 	@touch $@
 
 # What the Dockerfile copies, and what build.sh reads.
-$(IMAGE)/.made: Dockerfile .dockerignore image_tests/build.sh metadata.yaml $(LOCK) pyproject.toml setup.py \
-		$(wildcard $(addsuffix /*.*,bulk_destination $(CONNECTORS)))
-	PYTHON=$(PYTHON) image_tests/build.sh $(IMAGE) $(CONNECTORS)
+$(IMAGE)/.made: Dockerfile .dockerignore integration_tests/image/build.sh metadata.yaml $(LOCK) pyproject.toml setup.py \
+		$(wildcard $(addsuffix /*.*,bulk_destination bulk_destination/* $(CONNECTORS)))
+	PYTHON=$(PYTHON) integration_tests/image/build.sh $(IMAGE) $(CONNECTORS)
 	@touch $@

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
 README = ROOT / "README.md"
@@ -9,7 +9,7 @@ README = ROOT / "README.md"
 CONNECTORS = [
     name for name in ("destination_heap_analytics", "destination_hackle") if (ROOT / name).is_dir()
 ]
-ENGINE = ["bulk_destination"] if (ROOT / "bulk_destination").is_dir() else []
+ENGINE = find_packages(str(ROOT), include=["bulk_destination", "bulk_destination.*"])
 
 setup(
     name="destination-heap-analytics",

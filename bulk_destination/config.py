@@ -10,17 +10,17 @@ from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from bulk_destination.columns import (
+from bulk_destination.delivery.quotas import Quotas
+from bulk_destination.errors import ConfigurationError, Fault
+from bulk_destination.fields import Frozen
+from bulk_destination.mapping.columns import (
     PropertySelection,
     did_you_mean,
     nearest,
     parse_property_columns,
 )
-from bulk_destination.errors import ConfigurationError, Fault
-from bulk_destination.fields import Frozen
 from bulk_destination.names import shown
-from bulk_destination.object_storage_config import LocalStorage, NoStorage, S3Storage
-from bulk_destination.quotas import Quotas
+from bulk_destination.rejected.object_storage_config import LocalStorage, NoStorage, S3Storage
 
 
 def _property_selection(text: str) -> PropertySelection:

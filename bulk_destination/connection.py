@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic
 
-from bulk_destination.catalog import Stream, column_faults, parse_catalog
 from bulk_destination.config import Config, DeliveryConfig
-from bulk_destination.endpoint import Endpoint
 from bulk_destination.errors import ConfigurationError, Fault
-from bulk_destination.record_mapper import RecordMapper
-from bulk_destination.replies import Accepted, Refused, TooLarge
+from bulk_destination.http.endpoint import Endpoint
+from bulk_destination.http.replies import Accepted, Refused, TooLarge
+from bulk_destination.mapping.record_mapper import RecordMapper
+from bulk_destination.mapping.stream import Stream
+from bulk_destination.protocol.catalog import column_faults, parse_catalog
 
 
 @dataclass(frozen=True, slots=True)

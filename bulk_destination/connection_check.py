@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from bulk_destination.client import HOST_UNKNOWN, BulkClient, Settled
 from bulk_destination.config import Config, DeliveryConfig
 from bulk_destination.connection import Service
-from bulk_destination.endpoint import Endpoint
 from bulk_destination.errors import SyncError, UnavailableError
-from bulk_destination.object_storage import open_object_storage
-from bulk_destination.pacing import RetryPolicy
+from bulk_destination.http.client import HOST_UNKNOWN, BulkClient, Settled
+from bulk_destination.http.endpoint import Endpoint
+from bulk_destination.http.pacing import RetryPolicy
+from bulk_destination.rejected.object_storage import open_object_storage
 
 #: Airbyte may check at the start of every attempt, so it has to be quick. Seconds.
 CHECK_POLICY: Final = RetryPolicy(first=0.2, longest=1.0, give_up_after=5.0)

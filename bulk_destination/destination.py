@@ -29,7 +29,6 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from bulk_destination.command_line import parse_args
 from bulk_destination.connection import Connection, Service, connect
 from bulk_destination.connection_check import failed_step
-from bulk_destination.dry_run import DryRun
 from bulk_destination.errors import (
     ConfigurationError,
     Fault,
@@ -40,17 +39,18 @@ from bulk_destination.errors import (
     UnavailableError,
     WrongServiceError,
 )
-from bulk_destination.json_files import read_both, read_json
-from bulk_destination.messages import Message, classify, read_line, split_lines
-from bulk_destination.object_storage import ObjectStorage, open_object_storage
-from bulk_destination.progress_bar import progress_bar
-from bulk_destination.stdout import (
+from bulk_destination.look.dry_run import DryRun
+from bulk_destination.look.progress_bar import progress_bar
+from bulk_destination.protocol.json_files import read_both, read_json
+from bulk_destination.protocol.messages import Message, classify, read_line, split_lines
+from bulk_destination.protocol.stdout import (
     AirbyteLogHandler,
     MessageWriter,
     StdoutError,
     dumped,
     why_broken,
 )
+from bulk_destination.rejected.object_storage import ObjectStorage, open_object_storage
 from bulk_destination.sync import Surroundings, Sync
 
 logger = logging.getLogger("airbyte")
@@ -215,7 +215,7 @@ class BulkDestination(Destination):
 
     def _preview(self, parsed: argparse.Namespace) -> int:
         # Only here: its tables take a while to import.
-        from bulk_destination.preview import Preview, show  # noqa: PLC0415
+        from bulk_destination.look.preview import Preview, show  # noqa: PLC0415
 
         try:
             connection = connect(self.service, *read_both(parsed.config, parsed.catalog))

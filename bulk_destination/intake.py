@@ -4,19 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from bulk_destination.catalog import Stream
 from bulk_destination.connection import Connection
 from bulk_destination.errors import NothingAcceptedError
 from bulk_destination.ledger import Ledger
-from bulk_destination.messages import (
+from bulk_destination.mapping.record_mapper import Payload, RecordMapper
+from bulk_destination.mapping.stream import Stream
+from bulk_destination.mapping.values import INEXACT, Rejected
+from bulk_destination.protocol.messages import (
     Message,
     RecordMessage,
     StateMessage,
     Unreadable,
     read_exactly,
 )
-from bulk_destination.record_mapper import Payload, RecordMapper
-from bulk_destination.values import INEXACT, Rejected
 
 Item = TypeVar("Item")
 

@@ -7,18 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, Generic, TypeVar
 
-from bulk_destination.checkpoints import Checkpoints
-from bulk_destination.client import READ_TIMEOUT, BulkClient
 from bulk_destination.config import unknown_fields
 from bulk_destination.connection import Connection
-from bulk_destination.delivery import Delivery
-from bulk_destination.errors import (
-    InterruptedSyncError,
-    LedgerError,
-    NothingAcceptedError,
-    SyncError,
-)
-from bulk_destination.inbox import (
+from bulk_destination.delivery.delivery import Delivery
+from bulk_destination.delivery.inbox import (
     Arrived,
     Failed,
     Inbox,
@@ -27,18 +19,26 @@ from bulk_destination.inbox import (
     LaneWaits,
     SourceEnded,
 )
+from bulk_destination.delivery.quotas import MINUTE
+from bulk_destination.delivery.throttling import Throttling, running_status
+from bulk_destination.errors import (
+    InterruptedSyncError,
+    LedgerError,
+    NothingAcceptedError,
+    SyncError,
+)
+from bulk_destination.http.client import READ_TIMEOUT, BulkClient
+from bulk_destination.http.pacing import RetryPolicy
 from bulk_destination.intake import UNREADABLE, Intake, nothing_accepted
 from bulk_destination.ledger import Ledger
-from bulk_destination.messages import Message, StateMessage
-from bulk_destination.object_storage import ObjectStorage
-from bulk_destination.pacing import RetryPolicy
-from bulk_destination.progress import Progress
-from bulk_destination.quotas import MINUTE
-from bulk_destination.record_mapper import Payload
-from bulk_destination.rejected_files import RejectedFiles
-from bulk_destination.rejected_records import folder
-from bulk_destination.throttling import Throttling, running_status
-from bulk_destination.values import Rejected
+from bulk_destination.look.progress import Progress
+from bulk_destination.mapping.record_mapper import Payload
+from bulk_destination.mapping.values import Rejected
+from bulk_destination.protocol.checkpoints import Checkpoints
+from bulk_destination.protocol.messages import Message, StateMessage
+from bulk_destination.rejected.object_storage import ObjectStorage
+from bulk_destination.rejected.rejected_files import RejectedFiles
+from bulk_destination.rejected.rejected_records import folder
 
 logger = logging.getLogger("airbyte")
 

@@ -9,8 +9,8 @@ from typing import Annotated, ClassVar, Final
 from pydantic import AfterValidator, Field, StringConstraints
 
 from bulk_destination.config import Column, DeliveryConfig, PropertyColumns
+from bulk_destination.delivery.quotas import Quotas
 from bulk_destination.fields import OptionalText, address
-from bulk_destination.quotas import Quotas
 
 #: `Default.EVENT_URL` in commons/enums.py of hackle-sdk 3.9.0.
 DEFAULT_BASE_URL: Final = "https://event.hackle.io"

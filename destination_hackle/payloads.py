@@ -9,13 +9,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
-from bulk_destination.catalog import Stream
-from bulk_destination.columns import Lookup, Record, compile_lookup, did_you_mean
-from bulk_destination.idempotency import idempotency_key, row_of, time_of_source
-from bulk_destination.payload_json import dump
-from bulk_destination.properties import Limits, PropertyMapper
-from bulk_destination.record_mapper import Payload
-from bulk_destination.values import MISSING, Rejected
+from bulk_destination.mapping.columns import Lookup, Record, compile_lookup, did_you_mean
+from bulk_destination.mapping.idempotency import idempotency_key, row_of, time_of_source
+from bulk_destination.mapping.payload_json import dump
+from bulk_destination.mapping.properties import Limits, PropertyMapper
+from bulk_destination.mapping.record_mapper import Payload
+from bulk_destination.mapping.stream import Stream
+from bulk_destination.mapping.values import MISSING, Rejected
 from destination_hackle.config import HackleConfig
 from destination_hackle.values import (
     LARGEST_NUMBER,

@@ -10,11 +10,11 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from bulk_destination import replies
 from bulk_destination.connection import Service
-from bulk_destination.endpoint import Endpoint
 from bulk_destination.errors import Fault
-from bulk_destination.replies import Accepted, Misconfigured, Refused, Reply, TooLarge
+from bulk_destination.http import replies
+from bulk_destination.http.endpoint import Endpoint
+from bulk_destination.http.replies import Accepted, Misconfigured, Refused, Reply, TooLarge
 from destination_hackle.config import DEFAULT_BASE_URL, HackleConfig
 from destination_hackle.payloads import UserEvents
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from bulk_destination import values
-from bulk_destination.values import MISSING, Rejected, person_identifier, timestamp, visible
+from bulk_destination.mapping import values
+from bulk_destination.mapping.values import MISSING, Rejected, person_identifier, timestamp, visible
 
 USER_ID_MAX_LENGTH: Final = 512
 #: Numbers beyond it are no longer told apart by a double, and the SDK drops them.

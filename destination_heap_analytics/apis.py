@@ -19,13 +19,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
-from bulk_destination.catalog import Stream
-from bulk_destination.columns import Record, compile_lookup, did_you_mean
-from bulk_destination.idempotency import idempotency_key, row_of, time_of_source
-from bulk_destination.payload_json import dump
-from bulk_destination.properties import PropertyMapper, Scalar
-from bulk_destination.record_mapper import Payload, RecordMapper
-from bulk_destination.values import (
+from bulk_destination.mapping.columns import Record, compile_lookup, did_you_mean
+from bulk_destination.mapping.idempotency import idempotency_key, row_of, time_of_source
+from bulk_destination.mapping.payload_json import dump
+from bulk_destination.mapping.properties import PropertyMapper, Scalar
+from bulk_destination.mapping.record_mapper import Payload, RecordMapper
+from bulk_destination.mapping.stream import Stream
+from bulk_destination.mapping.values import (
     MISSING,
     Adjustments,
     Rejected,

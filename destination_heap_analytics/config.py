@@ -10,8 +10,8 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from bulk_destination.config import Column, DeliveryConfig, PropertyColumns
+from bulk_destination.delivery.quotas import Quotas
 from bulk_destination.fields import OptionalText, address
-from bulk_destination.quotas import Quotas
 
 DEFAULT_BASE_URL: Final = "https://heapanalytics.com"
 #: Heap's EU data centre (https://developers.heap.io/reference/bulk-track).

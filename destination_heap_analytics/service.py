@@ -5,8 +5,8 @@ from typing import Final
 import orjson
 
 from bulk_destination.connection import Service
-from bulk_destination.endpoint import Endpoint
-from bulk_destination.replies import Accepted, Refused, TooLarge, read_reply
+from bulk_destination.http.endpoint import Endpoint
+from bulk_destination.http.replies import Accepted, Refused, TooLarge, read_reply
 from destination_heap_analytics.apis import Track, api_class, make_api
 from destination_heap_analytics.config import HeapConfig
 

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from bulk_destination.properties import Limits
-from bulk_destination.values import Rejected, identifier, person_identifier
+from bulk_destination.mapping.properties import Limits
+from bulk_destination.mapping.values import Rejected, identifier, person_identifier
 
 #: Heap's pages allow an identity of at most 255 and an event name of at most 1024 characters
 #: (https://developers.heap.io/reference/track-1). For an account id no limit is published; the

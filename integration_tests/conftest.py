@@ -34,14 +34,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from services import APIS, Local, config, landed, local_service
 
-from bulk_destination.pacing import RetryPolicy
+from bulk_destination.http.pacing import RetryPolicy
 from bulk_destination.sync import Surroundings
-from chaos.leaks import leaks
-from chaos.process import DESTINATIONS, FORKS, PROGRAMS, as_it_is, run_in
-from chaos.scenario import Service
 from fork_server import Forked, inherited
+from integration_tests.chaos.leaks import leaks
+from integration_tests.chaos.process import DESTINATIONS, FORKS, PROGRAMS, as_it_is, run_in
+from integration_tests.chaos.scenario import Service
+from integration_tests.services import APIS, Local, config, landed, local_service
 
 STREAM = "people"
 #: Nothing here takes longer on a slow machine; a connector that hangs fails by it.

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import pytest
 
-import hackle_sandbox
-import heap_sandbox
-from chaos.scenario import Service
+import sandbox.hackle
+import sandbox.heap
+from integration_tests.chaos.scenario import Service
 
 APP_ID: Final = "3000610572"
 SDK_KEY: Final = "hackle-sdk-key-4f0c1d"
@@ -55,7 +55,7 @@ both_programs = pytest.mark.parametrize("main_py", EVENTS, indirect=True)
 every_api = pytest.mark.parametrize("connector", APIS, indirect=True)
 
 Json = dict[str, Any]
-Local = heap_sandbox.Sandbox | hackle_sandbox.Sandbox
+Local = sandbox.heap.Sandbox | sandbox.hackle.Sandbox
 
 
 def config(base_url: str, api: str = "track", **fields: Any) -> Json:
@@ -84,18 +84,18 @@ def config(base_url: str, api: str = "track", **fields: Any) -> Json:
 def local_service(service: Service, **options: Any) -> Iterator[Local]:
     """A local Heap without quotas, or a local Hackle."""
     if service == "hackle":
-        with hackle_sandbox.running(hackle_sandbox.SandboxOptions(**options)) as hackle:
+        with sandbox.hackle.running(sandbox.hackle.SandboxOptions(**options)) as hackle:
             yield hackle
     else:
-        heap_options = heap_sandbox.SandboxOptions(quotas=False, **options)
-        with heap_sandbox.running(heap_options) as heap:
+        heap_options = sandbox.heap.SandboxOptions(quotas=False, **options)
+        with sandbox.heap.running(heap_options) as heap:
             yield heap
 
 
 def landed(api: str, local: Local) -> list[int]:
     """The numbers of the `event` records that the service holds, sorted."""
     rows: list[Json]
-    if isinstance(local, hackle_sandbox.Sandbox) or api == "track":
+    if isinstance(local, sandbox.hackle.Sandbox) or api == "track":
         rows = local.events()
     else:
         rows = local.users() if api == "add_user_properties" else local.accounts()

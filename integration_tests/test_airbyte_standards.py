@@ -1,7 +1,7 @@
 """Airbyte's own tests of every connector, as its authors run them.
 
 They need pytest 7, so they run in an environment of their own, and in a folder of the connector's
-name. What they do with an image is done in image_tests, with the image that `make image` builds.
+name. What they do with an image is done in `image`, with the image that `make image` builds.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from services import local_service
 
-from chaos.scenario import Service
+from integration_tests.chaos.scenario import Service
+from integration_tests.services import local_service
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = ROOT / ".cache" / "airbyte-cdk" / "bin" / "airbyte-cdk"

@@ -16,8 +16,9 @@ from benchmarks.inputs import Input
 from benchmarks.machine import Watch, share
 from benchmarks.measurement import Measurement, configuration, resized
 from benchmarks.report import results, table
-from bulk_destination.catalog import Stream, column_faults, parse_catalog
-from bulk_destination.messages import StateMessage, read_line
+from bulk_destination.mapping.stream import Stream
+from bulk_destination.protocol.catalog import column_faults, parse_catalog
+from bulk_destination.protocol.messages import StateMessage, read_line
 from destination_hackle.config import HackleConfig
 from destination_heap_analytics.config import HeapConfig
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from chaos.play import Figures, play
-from chaos.scenario import Service
+from integration_tests.chaos.play import Figures, play
+from integration_tests.chaos.scenario import Service
 
 SEED, LARGEST = 6, 1_200
 RUNS: list[tuple[Service, int]] = [("heap", run) for run in range(12)]

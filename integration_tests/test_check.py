@@ -9,15 +9,15 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from services import both
 
 from bulk_destination import connection_check
-from bulk_destination.pacing import RetryPolicy
+from bulk_destination.http.pacing import RetryPolicy
 from destination_heap_analytics import DestinationHeapAnalytics
-from heap_sandbox import running
+from integration_tests.services import both
+from sandbox.heap import running
 
 if TYPE_CHECKING:
-    from conftest import Connector, Outcome, Serve
+    from integration_tests.conftest import Connector, Outcome, Serve
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
     ("demo", "expected"),
     [
         (
-            "heap_sandbox.demo",
+            "sandbox.heap.demo",
             [
                 "Heap now holds 330 events",
                 "Heap now holds 301 users",
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
             ],
         ),
         (
-            "hackle_sandbox.demo",
+            "sandbox.hackle.demo",
             [
                 "Hackle now holds 200 events",
                 "│ purchase │ ae2182e0 │ null │",

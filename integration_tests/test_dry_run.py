@@ -11,15 +11,15 @@ from airbyte_cdk.models import (
     AirbyteMessageSerializer,
     ConfiguredAirbyteCatalogSerializer,
 )
-from services import both
 
 from destination_heap_analytics import DestinationHeapAnalytics
-from heap_sandbox import running
+from integration_tests.services import both
+from sandbox.heap import running
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Connector, Json, Outcome
+    from integration_tests.conftest import Connector, Json, Outcome
 
 
 def lines(connector: Connector, count: int = 3_000) -> list[bytes]:

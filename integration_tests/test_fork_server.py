@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from chaos.process import FORKS
 from fork_server import ForkServer
+from integration_tests.chaos.process import FORKS
 
 PATIENCE = 60.0
 

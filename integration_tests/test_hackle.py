@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
-from services import PURCHASE_COLUMNS, PURCHASES, SDK_KEY
 
-from bulk_destination.pacing import RetryPolicy
+from bulk_destination.http.pacing import RetryPolicy
 from bulk_destination.sync import Surroundings
-from hackle_sandbox import SandboxOptions, running
+from integration_tests.services import PURCHASE_COLUMNS, PURCHASES, SDK_KEY
+from sandbox.hackle import SandboxOptions, running
 
 if TYPE_CHECKING:
-    from conftest import Connector, Json, Serve
+    from integration_tests.conftest import Connector, Json, Serve
 
 
 def status_of_check(connector: Connector, config: object) -> Json:

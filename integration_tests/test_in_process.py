@@ -20,13 +20,13 @@ from airbyte_cdk.models import (
 from airbyte_cdk.models import Type as MessageType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from bulk_destination.pacing import RetryPolicy
+from bulk_destination.http.pacing import RetryPolicy
 from bulk_destination.sync import Surroundings
 from destination_heap_analytics import DestinationHeapAnalytics
-from heap_sandbox import SandboxOptions, running
+from sandbox.heap import SandboxOptions, running
 
 if TYPE_CHECKING:
-    from conftest import Connector
+    from integration_tests.conftest import Connector
 
 QUICK = Surroundings(retry_policy=RetryPolicy(first=0.01, longest=0.05, give_up_after=1))
 

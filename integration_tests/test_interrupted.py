@@ -8,12 +8,11 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from services import EVENTS, both, both_programs
-
-from heap_sandbox import SandboxOptions, running
+from integration_tests.services import EVENTS, both, both_programs
+from sandbox.heap import SandboxOptions, running
 
 if TYPE_CHECKING:
-    from conftest import Connector, Serve
+    from integration_tests.conftest import Connector, Serve
 
 
 def numbered(connector: Connector, start: int, end: int, every: int) -> bytes:

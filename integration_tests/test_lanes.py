@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Connector, Serve
+    from integration_tests.conftest import Connector, Serve
 
 SLOW = "slow@example.com"
 PEOPLE = [SLOW, *(f"person{n}@example.com" for n in range(40))]

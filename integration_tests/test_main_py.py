@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from heap_sandbox import running
+from sandbox.heap import running
 
 if TYPE_CHECKING:
-    from conftest import Connector
+    from integration_tests.conftest import Connector
 
 ROOT = Path(__file__).parents[1]
 CONSOLE_SCRIPT = Path(sys.executable).with_name("destination-heap-analytics")
@@ -106,6 +106,10 @@ def test_what_is_not_needed_is_not_imported() -> None:
     )
     imported = set(done.stdout.decode().split())
     assert {"destination_heap_analytics", "airbyte_cdk"} <= imported
-    assert not imported & {"rich", "bulk_destination.preview", "bulk_destination.s3_storage"}
-    assert not imported & {"starlette", "uvicorn", "heap_sandbox"}
+    assert not imported & {
+        "rich",
+        "bulk_destination.look.preview",
+        "bulk_destination.rejected.s3_storage",
+    }
+    assert not imported & {"starlette", "uvicorn", "sandbox.heap"}
     assert done.stderr == b""

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from services import APP_ID, EVENTS, SDK_KEY, both
 
 from bulk_destination.sync import Surroundings
-from chaos.process import FORKS, as_it_is
-from heap_sandbox import SandboxOptions, running
+from integration_tests.chaos.process import FORKS, as_it_is
+from integration_tests.services import APP_ID, EVENTS, SDK_KEY, both
+from sandbox.heap import SandboxOptions, running
 
 if TYPE_CHECKING:
-    from conftest import Connector
+    from integration_tests.conftest import Connector
 
 ROOT = Path(__file__).parents[1]
 NOWHERE = "http://127.0.0.1:9"

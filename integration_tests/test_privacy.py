@@ -6,10 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from services import APP_ID, EVENTS, SDK_KEY, both, both_programs, every_api
+
+from integration_tests.services import APP_ID, EVENTS, SDK_KEY, both, both_programs, every_api
 
 if TYPE_CHECKING:
-    from conftest import Connector, Outcome, Serve
+    from integration_tests.conftest import Connector, Outcome, Serve
 
 #: Each stands in some value below, and nowhere else.
 VALUES = (

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-import hackle_sandbox
+import sandbox.hackle
 from destination_heap_analytics.config import HeapConfig
-from heap_sandbox import running
+from sandbox.heap import running
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -67,7 +67,7 @@ def test_by_hand(tmp_path: Path) -> None:
 
 def test_hackle_by_hand(tmp_path: Path) -> None:
     """So do the commands under "Hackle", against a local Hackle; only the last one sends."""
-    with hackle_sandbox.running() as hackle:
+    with sandbox.hackle.running() as hackle:
         samples(tmp_path, HACKLE, hackle.url)
         check, preview = (run(shown, tmp_path) for shown in HACKLE_BY_HAND[:2])
         assert json.loads(check)["connectionStatus"]["status"] == "SUCCEEDED"

@@ -17,10 +17,10 @@ import requests
 from botocore.config import Config as ClientConfig
 from botocore.session import Session
 
-from heap_sandbox import SandboxOptions, running
+from sandbox.heap import SandboxOptions, running
 
 if TYPE_CHECKING:
-    from conftest import Connector, Json, Outcome, Serve
+    from integration_tests.conftest import Connector, Json, Outcome, Serve
 
 REGION = "eu-central-1"
 BUCKET = "airbyte-rejected"
@@ -357,6 +357,6 @@ def test_a_server_that_dies_midway(connector: Connector) -> None:
 
 def test_without_the_library(connector: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
     """An install without the extra says which one is missing."""
-    monkeypatch.delitem(sys.modules, "bulk_destination.s3_storage", raising=False)
+    monkeypatch.delitem(sys.modules, "bulk_destination.rejected.s3_storage", raising=False)
     monkeypatch.setitem(sys.modules, "botocore.session", None)
     assert "pip install botocore" in status(connector, elsewhere("http://127.0.0.1:9"))["message"]

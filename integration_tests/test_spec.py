@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from bulk_destination.errors import ConfigurationError
-from bulk_destination.object_storage_config import LocalStorage, NoStorage, S3Storage
+from bulk_destination.rejected.object_storage_config import LocalStorage, NoStorage, S3Storage
 from destination_heap_analytics.config import (
     AccountPropertiesConfig,
     HeapConfig,
@@ -18,7 +18,7 @@ from destination_heap_analytics.config import (
 )
 
 if TYPE_CHECKING:
-    from conftest import Connector
+    from integration_tests.conftest import Connector
 
 MODELS = {
     "track": TrackConfig,

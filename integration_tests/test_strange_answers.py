@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bulk_destination.client import BulkClient
-from bulk_destination.endpoint import Endpoint
 from bulk_destination.errors import UnavailableError, WrongServiceError
-from bulk_destination.pacing import RetryPolicy
-from bulk_destination.replies import Accepted
+from bulk_destination.http.client import BulkClient
+from bulk_destination.http.endpoint import Endpoint
+from bulk_destination.http.pacing import RetryPolicy
+from bulk_destination.http.replies import Accepted
 from destination_heap_analytics.config import HeapConfig
 from destination_heap_analytics.service import endpoint
 
 if TYPE_CHECKING:
-    from conftest import Connector
+    from integration_tests.conftest import Connector
 
 POLICY = RetryPolicy(first=0.01, longest=0.05, give_up_after=2)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 300000000\r\n\r\n"

@@ -9,14 +9,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from services import EVENTS, both, every_api
 
-from bulk_destination.pacing import RetryPolicy
+from bulk_destination.http.pacing import RetryPolicy
 from bulk_destination.sync import Surroundings
-from heap_sandbox import SandboxOptions, running
+from integration_tests.services import EVENTS, both, every_api
+from sandbox.heap import SandboxOptions, running
 
 if TYPE_CHECKING:
-    from conftest import Connector, Serve
+    from integration_tests.conftest import Connector, Serve
 
 #: Each API's faults; `hang` is tried apart.
 KINDS = ("429", "429-seconds", "500", "502-html", "503", "reset-before", "reset-after")

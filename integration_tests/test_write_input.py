@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from heap_sandbox import SandboxOptions, running
+from sandbox.heap import SandboxOptions, running
 
 if TYPE_CHECKING:
-    from conftest import Connector, Serve
+    from integration_tests.conftest import Connector, Serve
 
 SCHEMA = {
     "type": "object",

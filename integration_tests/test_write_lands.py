@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from heap_sandbox import Sandbox, SandboxOptions, running
+from sandbox.heap import Sandbox, SandboxOptions, running
 
 if TYPE_CHECKING:
-    from conftest import Connector
+    from integration_tests.conftest import Connector
 
 WITHOUT_QUOTAS = SandboxOptions(quotas=False)
 

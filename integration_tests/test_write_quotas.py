@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bulk_destination.pacing import RetryPolicy
+from bulk_destination.http.pacing import RetryPolicy
 from bulk_destination.sync import Surroundings
-from heap_sandbox import Sandbox, SandboxOptions, running
+from sandbox.heap import Sandbox, SandboxOptions, running
 
 if TYPE_CHECKING:
-    from conftest import Connector, Outcome
+    from integration_tests.conftest import Connector, Outcome
 
 #: The sandbox's minute, and the connector's, longer by as much as two clocks may differ.
 WINDOW = 1.0

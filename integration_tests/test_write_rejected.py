@@ -17,14 +17,14 @@ import pytest
 from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer as CatalogSerializer
 from airbyte_cdk.models import Type as MessageType
-from services import both, every_api
 
-from bulk_destination import rejected_files
+from bulk_destination.rejected import rejected_files
 from destination_heap_analytics import DestinationHeapAnalytics
-from heap_sandbox import SandboxOptions, running
+from integration_tests.services import both, every_api
+from sandbox.heap import SandboxOptions, running
 
 if TYPE_CHECKING:
-    from conftest import Connector, Json
+    from integration_tests.conftest import Connector, Json
 
 POISON = SandboxOptions(quotas=False, poison=("venom",))
 

@@ -7,12 +7,11 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from services import EVENTS, both
-
-from heap_sandbox import running
+from integration_tests.services import EVENTS, both
+from sandbox.heap import running
 
 if TYPE_CHECKING:
-    from conftest import Connector
+    from integration_tests.conftest import Connector
 
 
 @both

@@ -8,6 +8,6 @@
     database                                 answers
       property_counts                quotas
 
-A service adds what it takes and refuses, what it keeps, and what its page shows: `heap_sandbox`
-and `hackle_sandbox` are two. None of them knows the other, and nothing here knows them.
+A service adds what it takes and refuses, what it keeps, and what its page shows: `sandbox.heap`
+and `sandbox.hackle` are two. None of them knows the other, and nothing here knows them.
 """

@@ -22,22 +22,41 @@ CONNECTORS = {
     ],
 }
 
-#: From the bottom up; a module may import only what stands before it.
-LAYERS = [
-    *("errors", "values", "payload_json", "columns", "properties", "quotas", "fields"),
-    *("names", "object_storage_config", "config", "catalog", "idempotency", "record_mapper"),
-    *("messages", "replies", "endpoint", "connection", "rejected_records", "batches", "backlog"),
-    *("checkpoints", "ledger", "intake", "pacing", "local_storage", "s3_storage"),
-    *("object_storage", "rejected_files", "client", "settlement", "inbox", "sender", "delivery"),
-    *("throttling", "plan", "dry_run", "preview", "progress", "progress_bar", "json_files"),
-    *("command_line", "connection_check", "sync", "stdout", "destination", "__init__"),
+#: From the bottom up: a room, or a module beside them, may import only what stands before it.
+RANKS = [
+    *("errors", "names", "ledger", "fields"),
+    *("mapping", "protocol", "http", "delivery", "rejected"),
+    *("config", "connection", "intake", "look", "connection_check", "sync"),
+    *("command_line", "destination", "__init__"),
 ]
-PURE = {
-    *("values", "payload_json", "columns", "properties", "catalog", "idempotency", "messages"),
-    *("batches", "checkpoints", "ledger", "replies", "quotas", "backlog", "throttling"),
-    *("names", "plan", "progress", "rejected_records", "endpoint", "connection"),
-    *("record_mapper", "pacing"),
+#: The same within each room.
+ROOMS = {
+    "mapping": [
+        *("values", "payload_json", "columns", "stream", "properties", "idempotency"),
+        *("record_mapper", "__init__"),
+    ],
+    "protocol": ["messages", "catalog", "checkpoints", "json_files", "stdout", "__init__"],
+    "http": ["replies", "endpoint", "pacing", "client", "__init__"],
+    "delivery": [
+        *("quotas", "batches", "backlog", "throttling", "settlement", "inbox", "sender"),
+        *("delivery", "__init__"),
+    ],
+    "rejected": [
+        *("rejected_records", "object_storage_config", "local_storage", "s3_storage"),
+        *("object_storage", "rejected_files", "__init__"),
+    ],
+    "look": ["plan", "dry_run", "preview", "progress", "progress_bar", "__init__"],
 }
+#: Modules that decide; `mapping` is pure as a whole.
+PURE = [
+    *("errors", "names", "ledger", "fields", "connection"),
+    *(f"mapping/{module}" for module in ROOMS["mapping"]),
+    *(f"protocol/{module}" for module in ("messages", "catalog", "checkpoints")),
+    *(f"http/{module}" for module in ("replies", "endpoint", "pacing")),
+    *(f"delivery/{module}" for module in ("quotas", "batches", "backlog", "throttling")),
+    *("rejected/rejected_records", "rejected/object_storage_config"),
+    *("look/plan", "look/progress"),
+]
 #: Of each connector; all but its face and its command.
 CONNECTOR_PURE = {"config", "values", "apis", "payloads", "service"}
 #: The same for the local stand-ins: the parts that all have in common, and each service.
@@ -48,11 +67,11 @@ SANDBOXES = {
         *("page.chart", "page.shown", "page.rendering", "page.views", "page.routes"),
         *("page.__init__", "command", "demo", "__init__"),
     ],
-    "heap_sandbox": [
+    "sandbox/heap": [
         *("options", "validation", "store", "sandbox", "page.views", "page.__init__"),
         *("app", "cli", "running", "__init__", "demo", "__main__"),
     ],
-    "hackle_sandbox": [
+    "sandbox/hackle": [
         *("options", "validation", "store", "sandbox", "page.views", "page.__init__"),
         *("app", "cli", "running", "__init__", "demo", "__main__"),
     ],
@@ -61,14 +80,14 @@ SANDBOX_PURE = {
     "sandbox": {
         *("answers", "quotas", "history", "faults", "guard", "page.chart", "page.shown"),
     },
-    "heap_sandbox": {"validation"},
-    "hackle_sandbox": {"validation"},
+    "sandbox/heap": {"validation"},
+    "sandbox/hackle": {"validation"},
 }
 OUTSIDE = {"socket", "threading", "queue", "requests", "time", "os", "sys"}
 
 
 #: The same for the fault suite; what says what must land knows no connector.
-CHAOS = ROOT / "chaos"
+CHAOS = ROOT / "integration_tests" / "chaos"
 CHAOS_LAYERS = [
     *("source", "scenario", "model", "leaks", "process", "witness", "verdict", "play", "quotas"),
     *("__init__", "__main__"),
@@ -91,42 +110,71 @@ def _imports(path: Path) -> set[str]:
     return modules
 
 
-FOLDERS = [
-    (ENGINE, LAYERS),
-    (CHAOS, CHAOS_LAYERS),
-    (FORKS, FORKS_LAYERS),
-    *((ROOT / name, layers) for name, layers in CONNECTORS.items()),
-]
+FOLDERS = {
+    **{f"bulk_destination.{room}": layers for room, layers in ROOMS.items()},
+    **CONNECTORS,
+    "integration_tests.chaos": CHAOS_LAYERS,
+    "fork_server": FORKS_LAYERS,
+}
 
 
-@pytest.mark.parametrize(
-    ("folder", "layers"), FOLDERS, ids=lambda value: getattr(value, "name", "")
-)
-def test_imports_go_downward(folder: Path, layers: list[str]) -> None:
+@pytest.mark.parametrize("package", FOLDERS)
+def test_imports_go_downward(package: str) -> None:
     """No module knows one that stands above it, so there is no circle."""
+    folder, layers = ROOT / package.replace(".", "/"), FOLDERS[package]
     assert {path.stem for path in folder.glob("*.py")} == set(layers)
     for height, module in enumerate(layers):
-        for imported in _imports(folder / f"{module}.py"):
-            package, _, name = imported.partition(".")
-            if package == folder.name and name in layers:
+        for name in _names_within(package, folder / f"{module}.py"):
+            if name in layers:
                 assert layers.index(name) < height, f"{module} imports {name}"
+
+
+def test_rooms_stand_on_each_other() -> None:
+    """Neither does a room of the engine, or a module beside the rooms."""
+    rooms = {path.parent.name for path in ENGINE.glob("*/__init__.py")}
+    assert rooms == ROOMS.keys()
+    assert {path.stem for path in ENGINE.glob("*.py")} | rooms == set(RANKS)
+    for height, name in enumerate(RANKS):
+        place = ENGINE / name
+        for path in place.glob("*.py") if name in rooms else [ENGINE / f"{name}.py"]:
+            for imported in _names_within(ENGINE.name, path) - {name}:
+                assert RANKS.index(imported) < height, f"{path} imports {imported}"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_says_its_duty(room: str) -> None:
+    """Whoever opens a room reads first, in two sentences, what it is for."""
+    duty = ast.get_docstring(ast.parse((ENGINE / room / "__init__.py").read_text()))
+    assert duty is not None
+    assert duty.count(".") >= 2
+
+
+def _names_within(package: str, path: Path) -> set[str]:
+    """What `path` imports of `package`, each by its first name below it."""
+    inside = f"{package}."
+    found = (name.removeprefix(inside) for name in _imports(path) if name.startswith(inside))
+    return {name.partition(".")[0] for name in found if name[:1].islower()}
 
 
 @pytest.mark.parametrize("package", SANDBOXES)
 def test_a_sandbox_imports_downward(package: str) -> None:
     """Neither does any module of a stand-in; what all share knows none of the services."""
     folder, layers = ROOT / package, SANDBOXES[package]
+    apart = {ROOT / other for other in SANDBOXES} - {folder}
     files = {
         ".".join(path.relative_to(folder).with_suffix("").parts): path
         for path in folder.rglob("*.py")
+        if package != "sandbox" or not apart.intersection(path.parents)
     }
     assert files.keys() == set(layers)
+    dotted = package.replace("/", ".")
     for height, module in enumerate(layers):
         for imported in _imports(files[module]):
-            above, _, name = imported.partition(".")
-            if above == package and name in files:
+            name = imported.removeprefix(f"{dotted}.")
+            if name != imported and name in files:
                 assert layers.index(name) < height, f"{module} imports {name}"
-            assert above not in SANDBOXES.keys() - {package, "sandbox"}, module
+            for other in SANDBOXES.keys() - {package, "sandbox"}:
+                assert not imported.startswith(other.replace("/", ".")), module
 
 
 def test_the_core_is_pure() -> None:
@@ -145,17 +193,17 @@ def test_the_core_is_pure() -> None:
 def test_sandbox_and_connector_share_nothing() -> None:
     """A misreading of a service in the one is not copied to the other."""
     connectors = {ENGINE.name, *CONNECTORS}
-    for path in (path for package in SANDBOXES for path in (ROOT / package).rglob("*.py")):
+    for path in (ROOT / "sandbox").rglob("*.py"):
         assert not _packages(path) & connectors, path
-    for path in (path for package in connectors for path in (ROOT / package).glob("*.py")):
-        assert not _packages(path) & SANDBOXES.keys(), path
+    for path in (path for package in connectors for path in (ROOT / package).rglob("*.py")):
+        assert "sandbox" not in _packages(path), path
 
 
 def test_the_engine_knows_no_service() -> None:
     """Neither by an import nor by a word: what is special to a service is handed in."""
     services = [name.split("_")[1] for name in CONNECTORS]
     assert services == ["heap", "hackle"]
-    for path in ENGINE.glob("*.py"):
+    for path in ENGINE.rglob("*.py"):
         text = path.read_text(encoding="utf-8").lower()
         assert not _packages(path) & CONNECTORS.keys(), path.name
         assert not any(service in text for service in services), path.name
@@ -189,7 +237,7 @@ METADATA = {
 def test_one_version() -> None:
     """setup.py, each metadata.yaml and the newest changelog entry agree; nothing else says one.
 
-    The images' labels are metadata.yaml's by `make image`; image_tests looks at them.
+    The images' labels are metadata.yaml's by `make image`; integration_tests/image looks at them.
     """
 
     def first(pattern: str, file: str) -> str:

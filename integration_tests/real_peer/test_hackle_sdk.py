@@ -12,12 +12,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from services import PURCHASE_COLUMNS, PURCHASES
 
-from chaos.process import FORKS, PROGRAMS, as_it_is
-from hackle_sandbox import Sandbox
-from hackle_sandbox.app import EVENTS_PATH
+from integration_tests.chaos.process import FORKS, PROGRAMS, as_it_is
+from integration_tests.services import PURCHASE_COLUMNS, PURCHASES
 from sandbox.answers import Answer
+from sandbox.hackle import Sandbox
+from sandbox.hackle.app import EVENTS_PATH
 from sandbox.http import service_app
 from sandbox.intake import Write
 from sandbox.server import listen, serving, url_of

@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 
-from chaos.leaks import leaks
-from chaos.process import FORKS, MAIN_PY
-from heap_sandbox import Sandbox, SandboxOptions, running
+from integration_tests.chaos.leaks import leaks
+from integration_tests.chaos.process import FORKS, MAIN_PY
+from sandbox.heap import Sandbox, SandboxOptions, running
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE.parents[1] / ".cache"

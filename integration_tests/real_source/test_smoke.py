@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-import hackle_sandbox
-from chaos.process import FORKS, as_it_is
-from chaos.scenario import Service
-from hackle_sandbox.sandbox import workspace_of
-from heap_sandbox import Sandbox, running
+import sandbox.hackle
+from integration_tests.chaos.process import FORKS, as_it_is
+from integration_tests.chaos.scenario import Service
+from sandbox.hackle.sandbox import workspace_of
+from sandbox.heap import Sandbox, running
 
 HERE = Path(__file__).parent
 PYTHON = HERE.parents[1] / ".cache" / "pyairbyte" / "bin" / "python"
@@ -89,7 +89,7 @@ def test_smoke(tmp_path: Path) -> None:
 
 def test_smoke_of_hackle(tmp_path: Path) -> None:
     """Each scenario that has a text for the event key is delivered, and its events are there."""
-    with hackle_sandbox.running() as hackle:
+    with sandbox.hackle.running() as hackle:
         plan = [
             {
                 "scenarios": name,

@@ -7,8 +7,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from bulk_destination.catalog import Stream, column_faults
 from bulk_destination.errors import ConfigurationError
+from bulk_destination.mapping.stream import Stream
+from bulk_destination.protocol.catalog import column_faults
 from destination_hackle.config import HackleConfig
 
 ROOT = Path(__file__).parents[2]

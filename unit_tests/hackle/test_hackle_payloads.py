@@ -11,12 +11,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bulk_destination.catalog import Stream
-from bulk_destination.values import INEXACT, Rejected
+from bulk_destination.mapping.stream import Stream
+from bulk_destination.mapping.values import INEXACT, Rejected
 from destination_hackle.config import HackleConfig
 from destination_hackle.payloads import UserEvents
 from destination_hackle.service import ENVELOPE, MAX_ITEMS, headers
-from hackle_sandbox.validation import read_events, read_key
+from sandbox.hackle.validation import read_events, read_key
 
 LAW = settings(derandomize=True, max_examples=200, deadline=None)
 

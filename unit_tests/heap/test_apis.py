@@ -11,11 +11,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bulk_destination.catalog import Stream
-from bulk_destination.idempotency import idempotency_key
-from bulk_destination.messages import classify, read_exactly, read_line
-from bulk_destination.record_mapper import RecordMapper
-from bulk_destination.values import INEXACT, Rejected
+from bulk_destination.mapping.idempotency import idempotency_key
+from bulk_destination.mapping.record_mapper import RecordMapper
+from bulk_destination.mapping.stream import Stream
+from bulk_destination.mapping.values import INEXACT, Rejected
+from bulk_destination.protocol.messages import classify, read_exactly, read_line
 from destination_heap_analytics.apis import make_api
 from destination_heap_analytics.config import HeapConfig
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulk_destination.columns import PropertyColumn
 from bulk_destination.config import unknown_fields
 from bulk_destination.errors import ConfigurationError
+from bulk_destination.mapping.columns import PropertyColumn
 from destination_heap_analytics.config import (
     AccountPropertiesConfig,
     HeapConfig,

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bulk_destination.catalog import Stream, column_faults
+from bulk_destination.mapping.stream import Stream
+from bulk_destination.protocol.catalog import column_faults
 from destination_heap_analytics.apis import make_api
 from destination_heap_analytics.config import HeapConfig
 

@@ -1,0 +1,36 @@
+"""One address of a service that takes many items a request."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from bulk_destination.http.replies import Reply
+
+#: What an answer means: its status, headers and body, and the time now.
+ReadReply = Callable[[int, Mapping[str, str], bytes, datetime], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where requests go, what stands around their items, and what answers mean."""
+
+    #: The service's name in a sentence.
+    service: str
+    #: What `base_url` may be, in words for the user.
+    addresses: str
+    url: str
+    #: Bytes before and after the items, which commas divide.
+    envelope: tuple[bytes, bytes]
+    #: The most items of a request.
+    max_items: int
+    read_reply: ReadReply
+    #: Whether the service says that names of properties, and identities once made one, stay so.
+    keeps_for_ever: bool
+    #: The headers of one try, at a Unix time in seconds.
+    headers: Callable[[float], Mapping[str, str]]
+    #: Of the headers, what nobody may read, even where the service repeats it in its words.
+    secrets: tuple[str, ...] = ()
+
+    def body(self, items: list[bytes] | tuple[bytes, ...]) -> bytes:
+        """A request's body."""
+        return self.envelope[0] + b",".join(items) + self.envelope[1]

@@ -1,0 +1,67 @@
+"""Everything that a sync does but sending: what `dry_run` and `preview` walk through."""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, NoReturn, TypeVar
+
+from bulk_destination.connection import Connection
+from bulk_destination.errors import InterruptedSyncError
+from bulk_destination.intake import Intake, nothing_accepted
+from bulk_destination.ledger import Ledger
+from bulk_destination.look.plan import Plan
+from bulk_destination.mapping.record_mapper import Payload
+from bulk_destination.mapping.values import Rejected
+from bulk_destination.protocol.messages import Message, StateMessage
+
+logger = logging.getLogger("airbyte")
+
+Item = TypeVar("Item")
+
+
+class DryRun(Generic[Item]):
+    """One run of `write` with `dry_run`; `read` is as for a sync."""
+
+    def __init__(self, connection: Connection, read: Callable[[Item], Message]) -> None:
+        self._connection = connection
+        self._ledger = Ledger()
+        self._intake = Intake(read, connection.stream, connection.mapper, self._ledger)
+        self.plan = Plan(connection, self._ledger)
+
+    def run(self, source: Iterable[list[Item]]) -> Iterator[bytes]:
+        """Logs the plan for all of `source`; yields nothing.
+
+        Raises NothingAcceptedError where a real sync would.
+        """
+        logger.info(self._nothing_sent)
+        for items in source:
+            for item in items:
+                self.take(item)
+        self.plan.finish()
+        for line in self.plan.lines():
+            logger.info(line)
+        logger.info(f"Plan: {json.dumps(self.plan.as_json())}")
+        logger.info(self._nothing_sent)
+        if self._ledger.none_accepted:
+            raise nothing_accepted(self._ledger, self._connection)
+        return iter(())
+
+    def take(self, item: Item) -> Payload | Rejected | None:
+        """What would become of `item`, and counts it; None if it is no record."""
+        taken = self._intake.take(item)
+        if isinstance(taken, tuple):
+            self.plan.add(taken)
+        elif isinstance(taken, Rejected):
+            self._ledger.reject(self._ledger.read, taken.reason)
+        return None if isinstance(taken, StateMessage) else taken
+
+    @property
+    def _nothing_sent(self) -> str:
+        return (
+            f"This is a dry run: nothing is sent to {self.plan.service}, and no state is passed "
+            "on. Set dry_run to false to load"
+        )
+
+    def interrupt(self, signal_name: str) -> NoReturn:
+        """Ends the run; for a signal handler."""
+        raise InterruptedSyncError(f"The dry run was stopped by {signal_name}")

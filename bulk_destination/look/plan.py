@@ -1,0 +1,238 @@
+"""What a sync would do, counted from the payloads that it would send. Pure.
+
+A plan goes into logs: it holds no value of a record, and names only as far as `names.shown` lets.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from bulk_destination.config import unknown_fields
+from bulk_destination.connection import Connection
+from bulk_destination.delivery.batches import OpenBatch, lane_of
+from bulk_destination.ledger import Ledger
+from bulk_destination.mapping.record_mapper import Payload
+from bulk_destination.names import shown
+
+#: More property names than this are hard to find one's way in.
+MANY_PROPERTIES: Final = 200
+#: More event names than this, most likely, come from a column that holds no event names.
+MANY_EVENTS: Final = 100
+#: An identity with a larger share of at least so many records is most likely no single person.
+UNLIKELY_SHARE: Final = 0.05
+ENOUGH_TO_JUDGE: Final = 100
+#: Names told apart, and identities counted at a time: what bounds the memory of a plan.
+_MOST_NAMES: Final = 10_000
+_MOST_IDENTITIES: Final = 1_000
+_OTHERS: Final = "(others)"
+
+_JSON_TYPES: Final = {str: "string", bool: "boolean", int: "number", float: "number"}
+
+
+@dataclass(slots=True)
+class PropertyUse:
+    """A property name, as far as it may be shown: how often it is there, and its JSON types."""
+
+    count: int = 0
+    types: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class FrequentIdentities:
+    """The most frequent identities in bounded memory, by the algorithm of Misra and Gries.
+
+    An identity's count is too low by at most a thousandth of all records.
+    """
+
+    _counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, identity: str) -> None:
+        """One more record of `identity`."""
+        self._counts[identity] += 1
+        if len(self._counts) > _MOST_IDENTITIES:
+            self._counts = Counter({each: n - 1 for each, n in self._counts.items() if n > 1})
+
+    def most(self) -> int:
+        """Records of the most frequent one."""
+        return max(self._counts.values(), default=0)
+
+
+class Plan:
+    """The plan so far."""
+
+    def __init__(self, connection: Connection, ledger: Ledger) -> None:
+        self.ledger = ledger
+        #: Requests and bytes that would be sent.
+        self.requests = 0
+        self.bytes = 0
+        #: Records by event name.
+        self.events: Counter[str] = Counter()
+        self.properties: dict[str, PropertyUse] = {}
+        self.service = connection.endpoint.service
+        self._mapper = connection.mapper
+        self._unknown = list(unknown_fields(connection.config))
+        self._endpoint = connection.endpoint
+        self._keeps_for_ever = connection.endpoint.keeps_for_ever
+        self._quotas = connection.config.quotas
+        # As many as fill side by side in a sync.
+        self._open = [
+            OpenBatch(self._endpoint.max_items) for _ in range(connection.config.requests_in_flight)
+        ]
+        self._identities = FrequentIdentities()
+
+    def add(self, payload: Payload) -> None:
+        """One more payload that would be sent."""
+        identity, body = payload
+        batch = self._open[lane_of(identity, len(self._open))]
+        if not batch.add(self.ledger.read, identity, body):
+            self._close(batch)
+            batch.add(self.ledger.read, identity, body)
+        self.ledger.accepted += 1
+        self._identities.add(identity)
+        item = orjson.loads(body)
+        if self._mapper.event is not None:
+            event = shown(item[self._mapper.event[0]])
+            self.events[_bounded(event, self.events)] += 1
+        for name, value in item["properties"].items():
+            self._count_property(name, value)
+
+    def finish(self) -> None:
+        """No more comes."""
+        for batch in self._open:
+            if batch:
+                self._close(batch)
+
+    @property
+    def quota_seconds(self) -> float:
+        """For how long the quotas would hold the sync up."""
+        if self._quotas is None:
+            return 0.0
+        waits = [
+            (count - 1) // limit
+            for count, limit in (
+                (self.ledger.accepted, self._quotas.per_app),
+                (self._identities.most(), self._quotas.per_identity),
+            )
+            if limit and count
+        ]
+        return max(waits, default=0) * self._quotas.seconds
+
+    def dangers(self) -> Iterator[str]:
+        """What to look at before it cannot be taken back, one sentence each."""
+        if not self.ledger.read:
+            yield "There was no record in the input"
+        if len(self.properties) > MANY_PROPERTIES:
+            stays = f". Each exists in {self.service} for ever" if self._keeps_for_ever else ""
+            yield (
+                f"There are {len(self.properties):,} property names{stays}: choose some by "
+                "property_columns"
+            )
+        if self._mapper.event is not None and len(self.events) > MANY_EVENTS:
+            yield (
+                f"There are {len(self.events):,} event names. Does {self._mapper.event[1]} hold "
+                "what happened?"
+            )
+        yield from self._dangerous_names()
+        share = self._identities.most() / max(1, self.ledger.accepted)
+        if share > UNLIKELY_SHARE and self.ledger.accepted >= ENOUGH_TO_JUDGE:
+            stays = ", for ever" if self._keeps_for_ever else ""
+            yield (
+                f"One identity has {share:.0%} of the records. If several people share it, "
+                f"{self.service} makes them one{stays}"
+            )
+
+    def warnings(self) -> list[str]:
+        """What a sync would warn of: fields that nobody reads, and columns that never came."""
+        # Of a record that is rejected, not all columns are looked at.
+        return self._unknown + (self._mapper.warnings() if self.ledger.accepted else [])
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan for machines."""
+        ledger = self.ledger
+        return {
+            "nothing_was_sent": True,
+            "read": ledger.read,
+            "would_be_sent": ledger.accepted,
+            "rejected": ledger.rejected.total(),
+            "rejected_by_reason": dict(ledger.rejected.most_common()),
+            "rejected_first_at": ledger.first_position,
+            "merged": ledger.merged,
+            "truncated": self._mapper.adjustments.truncated,
+            "left_out": self._mapper.adjustments.left_out,
+            "requests": self.requests,
+            "bytes": self.bytes,
+            "quota_seconds": round(self.quota_seconds, 1),
+            "events": dict(self.events.most_common()),
+            "properties": {
+                name: {"count": use.count, "types": dict(use.types.most_common())}
+                for name, use in self._by_use()
+            },
+            "dangers": list(self.dangers()),
+            "warnings": self.warnings(),
+        }
+
+    def lines(self) -> Iterator[str]:
+        """The plan for people, as lines of a log."""
+        ledger, adjustments = self.ledger, self._mapper.adjustments
+        yield (
+            f"Records: {ledger.read:,} read, {ledger.accepted:,} would be sent, "
+            f"{ledger.rejected.total():,} rejected"
+        )
+        if ledger.rejected:
+            yield f"Rejected: {ledger.reasons()}"
+        yield (
+            f"Requests: {self.requests:,} with {self.bytes:,} bytes; updates merged: "
+            f"{ledger.merged:,}; values cut: {adjustments.truncated:,}, left out: "
+            f"{adjustments.left_out:,}"
+        )
+        if self._quotas is not None:
+            yield f"{self.service}'s quota would hold the sync up for {self.quota_seconds:,.0f} s"
+        for event, count in self.events.most_common():
+            yield f"Event: {event}: {count:,}"
+        for name, use in self._by_use():
+            types = ", ".join(f"{kind} {count:,}" for kind, count in use.types.most_common())
+            yield f"Property: {name}: {use.count:,} ({types})"
+        for words in (*self.dangers(), *self.warnings()):
+            yield f"Look at this: {words}"
+
+    def _close(self, batch: OpenBatch) -> None:
+        closed = batch.close()
+        items = closed.merged() if self._mapper.merges else list(closed.bodies)
+        self.requests += 1
+        self.bytes += len(self._endpoint.body(items))
+        self.ledger.merged += len(closed) - len(items)
+
+    def _count_property(self, name: str, value: object) -> None:
+        name = _bounded(shown(name), self.properties)
+        use = self.properties.setdefault(name, PropertyUse())
+        use.count += 1
+        use.types[_JSON_TYPES[type(value)]] += 1
+
+    def _by_use(self) -> list[tuple[str, PropertyUse]]:
+        return sorted(self.properties.items(), key=lambda each: (-each[1].count, each[0]))
+
+    def _dangerous_names(self) -> Iterator[str]:
+        numbered = [name for name in self.properties if any(map(str.isdigit, name)) or "#" in name]
+        if numbered := [*numbered, *(name for name in self.properties if "characters)" in name)]:
+            yield f"Digits or ids in property names: {_some(numbered)}"
+        mixed = [name for name, use in self.properties.items() if len(use.types) > 1]
+        if mixed:
+            yield f"Properties with several types: {_some(mixed)}"
+        spellings: dict[str, list[str]] = {}
+        for name in self.properties:
+            spellings.setdefault(name.casefold(), []).append(name)
+        alike = [" and ".join(names) for names in spellings.values() if len(names) > 1]
+        if alike:
+            yield f"Property names that differ only in case: {_some(alike)}"
+
+
+def _bounded(name: str, known: Counter[str] | dict[str, PropertyUse]) -> str:
+    return name if name in known or len(known) < _MOST_NAMES else _OTHERS
+
+
+def _some(names: list[str], most: int = 10) -> str:
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(f"`{name}`" for name in names[:most]) + more

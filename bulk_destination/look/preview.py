@@ -1,0 +1,172 @@
+"""`preview`: what a sync would do, for a person at a terminal. Values are shown: it is theirs."""
+
+import io
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bulk_destination.connection import Connection
+from bulk_destination.look.dry_run import DryRun
+from bulk_destination.look.plan import Plan
+from bulk_destination.mapping.values import Rejected
+from bulk_destination.protocol.messages import read_line
+
+#: Like diff and grep: nothing failed, but there is something to look at.
+SOMETHING_REJECTED: Final = 3
+#: Rows of a table for a terminal; `--json` has all.
+_MOST_ROWS: Final = 50
+#: Characters of a record or payload shown side by side.
+_MOST_CHARACTERS: Final = 1_500
+#: What would move the cursor or ring the bell; JSON escapes the rest.
+_CONTROL: Final = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One record, and what became of it: the payload, or the reason for none."""
+
+    position: int
+    record: Any
+    payload: Any = None
+    rejected: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The sample for machines."""
+        outcome = (
+            {"payload": self.payload} if self.rejected is None else {"rejected": self.rejected}
+        )
+        # NaN and infinities, which some sources send, are no JSON.
+        record = json.loads(json.dumps(self.record), parse_constant=lambda _: None)
+        return {"position": self.position, "record": record, **outcome}
+
+
+@dataclass(slots=True)
+class Preview:
+    """The plan for all of the input, and samples: the first records, and the first rejected."""
+
+    connection: Connection
+    most: int
+    samples: list[Sample] = field(default_factory=list)
+    _rejected: int = 0
+
+    def of(self, source: Iterable[list[bytes]]) -> Plan:
+        """Reads `source` to its end."""
+        walk = DryRun(self.connection, read_line)
+        for lines in source:
+            for line in lines:
+                taken = walk.take(line)
+                if taken is not None:
+                    self._sample(walk.plan.ledger.read, line, taken)
+        walk.plan.finish()
+        return walk.plan
+
+    def _sample(self, position: int, line: bytes, taken: tuple[str, bytes] | Rejected) -> None:
+        is_rejected = isinstance(taken, Rejected)
+        self._rejected += is_rejected
+        if position > self.most and not (is_rejected and self._rejected <= self.most):
+            return
+        message = read_line(line)
+        record: Any = message["data"] if type(message) is dict else line.decode(errors="replace")
+        try:
+            json.dumps(record)
+        except RecursionError:
+            record = "(nested too deeply to be shown)"
+        if isinstance(taken, Rejected):
+            self.samples.append(Sample(position, record, rejected=taken.reason))
+        else:
+            self.samples.append(Sample(position, record, orjson.loads(taken[1])))
+
+
+def show(preview: Preview, plan: Plan, as_json: bool) -> int:
+    """Prints it on stdout; returns the exit code. Raises an OSError if stdout takes no more."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Half an emoji, or an umlaut where the terminal knows ASCII only.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if as_json:
+        samples = [sample.as_json() for sample in preview.samples]
+        print(json.dumps({**plan.as_json(), "records": samples}))
+    else:
+        console = Console(file=sys.stdout, highlight=False)
+        for part in _parts(preview, plan):
+            console.print(part)
+    sys.stdout.flush()  # Now, while who called can tell that it failed.
+    return SOMETHING_REJECTED if plan.ledger.rejected else 0
+
+
+def _parts(preview: Preview, plan: Plan) -> Iterator[RenderableType]:
+    yield Text(f"Nothing was sent to {plan.service}. This is what `write` would do.", style="bold")
+    if preview.samples:
+        yield _samples(preview.samples)
+    yield _summary(plan)
+    if plan.events:
+        yield _table("Events", ["event", "records"], [[*row] for row in plan.events.most_common()])
+    found = plan.as_json()
+    rows = [
+        [name, use["count"], ", ".join(use["types"])] for name, use in found["properties"].items()
+    ]
+    if rows:
+        yield _table("Properties", ["property", "records", "types"], rows)
+    for warning in (*found["dangers"], *found["warnings"]):
+        yield Text(f"! {_plain(warning)}", style="yellow")
+    yield Text(f"Nothing was sent to {plan.service}.", style="bold")
+
+
+def _samples(samples: list[Sample]) -> Table:
+    table = Table(title="Records", title_justify="left", box=box.ROUNDED, show_lines=True)
+    table.add_column("#", justify="right")
+    table.add_column("record in", ratio=1, overflow="fold")
+    table.add_column("payload out", ratio=1, overflow="fold")
+    for sample in samples:
+        rejected = sample.rejected is not None
+        outcome = Text(f"rejected: {sample.rejected}") if rejected else _json(sample.payload)
+        style = "red" if rejected else ""
+        table.add_row(str(sample.position), _json(sample.record), outcome, style=style)
+    return table
+
+
+def _summary(plan: Plan) -> Table:
+    table = Table(title="The whole input", title_justify="left", box=box.ROUNDED, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    ledger = plan.ledger
+    table.add_row("records read", f"{ledger.read:,}")
+    table.add_row("would be sent", f"{ledger.accepted:,}", style="green")
+    for reason, count in ledger.rejected.most_common():
+        first = ledger.first_position[reason]
+        table.add_row(f"rejected: {_plain(reason)} (first: {first})", f"{count:,}", style="red")
+    table.add_row("requests", f"{plan.requests:,}")
+    table.add_row("bytes", f"{plan.bytes:,}")
+    table.add_row(f"held up by {plan.service}'s quota, about", f"{plan.quota_seconds:,.0f} s")
+    return table
+
+
+def _table(title: str, columns: list[str], rows: list[list[Any]]) -> Table:
+    if len(rows) > _MOST_ROWS:
+        title = f"{title} (the first {_MOST_ROWS} of {len(rows):,}; --json has all)"
+    table = Table(title=title, title_justify="left", box=box.ROUNDED)
+    for column in columns:
+        table.add_column(column, justify="right" if column == "records" else "left")
+    for row in rows[:_MOST_ROWS]:
+        table.add_row(
+            *(Text(f"{cell:,}" if isinstance(cell, int) else _plain(cell)) for cell in row)
+        )
+    return table
+
+
+def _json(value: object) -> Text:
+    text = _plain(json.dumps(value, indent=1, ensure_ascii=False))
+    return Text(text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]} …")
+
+
+def _plain(text: str) -> str:
+    """Without what a terminal would obey."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

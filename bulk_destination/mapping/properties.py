@@ -1,0 +1,259 @@
+"""A record's columns become the properties that a service stores, within its limits. Pure.
+
+Where something does not fit, it is cut or left out and counted, and the rest of the record goes
+on. No exception for any JSON value.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from bulk_destination.mapping.columns import (
+    PropertySelection,
+    Record,
+    Schema,
+    compile_lookup,
+    nearest,
+    record_paths,
+)
+from bulk_destination.mapping.values import MISSING, Adjustments
+
+Scalar = str | int | float | bool
+
+_LARGEST_FLOAT: Final = math.nextafter(math.inf, 0)
+#: Names of properties that are remembered to fit.
+_MOST_NAMES: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a service takes of properties. Each is the highest that still fits."""
+
+    #: Characters.
+    name_length: int
+    text_length: int
+    #: The size of a number; None: any finite one.
+    number: int | None = None
+    #: Properties of one item; None: any number of them.
+    count: int | None = None
+    #: The size of the largest number that is no integer; NaN and infinities are above it.
+    largest: float = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        largest = _LARGEST_FLOAT if self.number is None else self.number
+        object.__setattr__(self, "largest", largest)
+
+    def name_fits(self, name: str) -> bool:
+        """Whether a property can be called so. No service documents one without a name."""
+        return 0 < len(name) <= self.name_length
+
+    def fits(self, value: Scalar) -> bool:
+        """Whether a value can be sent as it is."""
+        kind = type(value)
+        if kind is str:
+            return len(value) <= self.text_length  # type: ignore[arg-type]
+        if kind is bool:
+            return True
+        if kind is int and self.number is None:
+            return True
+        return -self.largest <= value <= self.largest  # type: ignore[operator]
+
+
+class PropertyMapper:
+    """Picks the selected properties of each record; remembers which columns never came.
+
+    Most values stay as they are, and a call for each of them would be a good part of all work. So
+    three loops ask `Limits` by comparisons of their own, and call nothing for those.
+    """
+
+    def __init__(self, selection: PropertySelection, schema: Schema | None, limits: Limits) -> None:
+        #: The most properties that any record had for sending.
+        self.most = 0
+        self._limits = limits
+        self._bounds = limits.text_length, limits.largest, limits.number is None
+        self._everything = selection.everything
+        self._columns = [
+            (column.name, compile_lookup(column.path, schema)) for column in selection.columns
+        ]
+        self._fitting_columns = [each for each in self._columns if limits.name_fits(each[0])]
+        self._other_columns = [each for each in self._columns if not limits.name_fits(each[0])]
+        #: Column by its name as a property.
+        self._never_seen = {column.name: column.path for column in selection.columns}
+        self._last_record: Record = {}
+        self._fitting_names: set[str] = set()
+
+    def properties(self, record: Record, adjustments: Adjustments) -> dict[str, Scalar]:
+        """`{name: value}` as it is sent; a column missing in this record is left out."""
+        limits = self._limits
+        longest, largest, any_int = self._bounds
+        properties = self._all_properties(record, adjustments) if self._everything else {}
+        if self._never_seen:
+            self._look_for_unseen(record)
+        for name, look_up in self._fitting_columns:
+            value = look_up(record)
+            kind = type(value)
+            if (
+                (kind is str and len(value) <= longest)
+                or (kind is int and (any_int or -largest <= value <= largest))
+                or kind is bool
+                or (kind is float and -largest <= value <= largest)
+            ):
+                properties[name] = value
+            elif value is not MISSING:
+                add_property(properties, name, value, limits, adjustments)
+        for name, look_up in self._other_columns:
+            if (value := look_up(record)) is not MISSING:
+                add_property(properties, name, value, limits, adjustments)
+        if len(properties) > self.most:  # noqa: PLR1730  # max() would be one call more a record
+            self.most = len(properties)
+        if limits.count is not None and len(properties) > limits.count:
+            return self._first(properties, limits.count, adjustments)
+        return properties
+
+    def never_seen(self) -> list[tuple[str, list[str]]]:
+        """Columns that no record so far had, each with the nearest names of the last record."""
+        names = list(record_paths(self._last_record))
+        return [(path, nearest(path, names)) for path in self._never_seen.values()]
+
+    def _look_for_unseen(self, record: Record) -> None:
+        self._last_record = record
+        for name, look_up in self._columns:
+            if look_up(record) is not MISSING:
+                self._never_seen.pop(name, None)
+
+    def _all_properties(self, record: Record, adjustments: Adjustments) -> dict[str, Scalar]:
+        """All leaves of a record, as `add_property` gives them one by one."""
+        limits = self._limits
+        longest, largest, any_int = self._bounds
+        # All are copied, and only the others taken up again.
+        properties = dict(record)
+        others = [
+            name
+            for name, value in record.items()
+            if (type(value) is not str or len(value) > longest)
+            and (type(value) is not int or not (any_int or -largest <= value <= largest))
+            and type(value) is not bool
+            and (type(value) is not float or not -largest <= value <= largest)
+        ]
+        if not self._fitting_names.issuperset(record):
+            others = list(record)
+            if len(self._fitting_names) < _MOST_NAMES:
+                self._fitting_names |= set(filter(limits.name_fits, record))
+        values = [properties.pop(name) for name in others]
+        for name, value in zip(others, values, strict=True):
+            if value is not None:
+                add_property(properties, name, value, limits, adjustments)
+        return properties
+
+    def _first(
+        self, properties: dict[str, Scalar], count: int, adjustments: Adjustments
+    ) -> dict[str, Scalar]:
+        """`count` of them: those that are columns first, the others by name.
+
+        By name, so that the same record in another order of its columns gives the same event.
+        """
+        columns = dict.fromkeys(name for name, _ in self._columns if name in properties)
+        names = [*columns, *sorted(properties.keys() - columns.keys())]
+        adjustments.left_out += len(names) - count
+        return {name: properties[name] for name in names[:count]}
+
+
+def add_property(
+    properties: dict[str, Scalar], name: str, value: Any, limits: Limits, adjustments: Adjustments
+) -> None:
+    """Adds what shall be stored of `value` under `name`; containers give one property a leaf.
+
+    Null adds nothing, so it never wipes what is there. A leaf's name is its dotted path. Where
+    two paths spell the same name, the shallower one wins.
+    """
+    kind = type(value)
+    if kind is dict or (kind is list and _has_containers(value)):
+        _add_leaves(properties, name, value, limits, adjustments)
+    elif value is not None:
+        _add_leaf(properties, name, value, limits, adjustments)
+
+
+def _add_leaves(
+    properties: dict[str, Scalar],
+    name: str,
+    outermost: Any,
+    limits: Limits,
+    adjustments: Adjustments,
+) -> None:
+    longest, largest, any_int = limits.text_length, limits.largest, limits.number is None
+    longest_name = limits.name_length
+    # A list that grows while it is walked: JSON may be nested deeper than Python calls may be,
+    # and what is shallower comes first.
+    containers = [(name, outermost)]
+    for prefix, container in containers:
+        for key, value in container.items() if type(container) is dict else enumerate(container):
+            name = f"{prefix}.{key}"
+            kind = type(value)
+            if (
+                (kind is str and len(value) <= longest)
+                or (kind is int and (any_int or -largest <= value <= largest))
+                or kind is bool
+                or (kind is float and -largest <= value <= largest)
+            ) and len(name) <= longest_name:
+                properties.setdefault(name, value)
+            elif kind is dict or (kind is list and _has_containers(value)):
+                if limits.name_fits(name):
+                    containers.append((name, value))
+                else:
+                    adjustments.left_out += 1
+            elif value is not None and name not in properties:
+                _add_leaf(properties, name, value, limits, adjustments)
+
+
+def _add_leaf(
+    properties: dict[str, Scalar], name: str, value: Any, limits: Limits, adjustments: Adjustments
+) -> None:
+    if not limits.name_fits(name):
+        adjustments.left_out += 1
+        return
+    kind = type(value)
+    if kind is list:
+        value = _joined(value, limits, adjustments)
+    elif kind not in _SCALARS:
+        value = str(value)  # no JSON: only a caller in the same process has such
+    if limits.fits(value):
+        properties[name] = value
+    elif type(value) is str:
+        properties[name] = value[: limits.text_length]
+        adjustments.truncated += 1
+    else:
+        adjustments.left_out += 1
+
+
+_SCALARS: Final = {str, int, float, bool}
+
+
+def _has_containers(values: list[object]) -> bool:
+    for value in values:  # noqa: SIM110  # any() would make a generator for each array
+        if type(value) is dict or type(value) is list:
+            return True
+    return False
+
+
+def _joined(values: list[Any], limits: Limits, adjustments: Adjustments) -> str:
+    """An array of scalars as one text; a number in it that does not fit is left out."""
+    texts: list[str] = []
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            texts.append(value)
+        elif (kind is int or kind is float) and not limits.fits(value):
+            adjustments.left_out += 1
+        elif value is not None:
+            texts.append(_json_text(value))
+    return "||".join(texts)
+
+
+def _json_text(value: object) -> str:
+    """A scalar as JSON writes it: `true`, `1`, `0.5`."""
+    try:
+        return orjson.dumps(value, default=str).decode()
+    except orjson.JSONEncodeError:
+        return str(value)

@@ -1,0 +1,34 @@
+"""What the engine knows of a service's payloads."""
+
+from typing import ClassVar, Protocol
+
+from bulk_destination.mapping.columns import Record
+from bulk_destination.mapping.values import Adjustments, Rejected
+
+#: One item of a bulk request: the identity it is about, and its JSON.
+Payload = tuple[str, bytes]
+
+
+class RecordMapper(Protocol):
+    """Turns the records of one sync into payloads, its columns bound to the stream.
+
+    A payload is a JSON object that has its properties under `properties`.
+    """
+
+    #: What records become, in a word, for the log.
+    kind: ClassVar[str]
+    #: Whether several updates of one identity in one request may become one.
+    merges: ClassVar[bool]
+    #: The field of a payload that says what happened, and the setting that names its column; None
+    #: where payloads are no events.
+    event: ClassVar[tuple[str, str] | None]
+
+    @property
+    def adjustments(self) -> Adjustments:
+        """What was changed to fit the service so far."""
+
+    def payload(self, record: Record, emitted_at: object) -> Payload | Rejected:
+        """The record's payload; `emitted_at` is Airbyte's, in milliseconds. Never raises."""
+
+    def warnings(self) -> list[str]:
+        """What the user should know at the end of a sync: names of columns, never a value."""

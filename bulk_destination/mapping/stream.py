@@ -1,0 +1,22 @@
+"""What is known of a stream before its first record."""
+
+from dataclasses import dataclass
+
+from bulk_destination.mapping.columns import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The one stream of a connection.
+
+    `schema` is None where the catalog's JSON schema lists no properties. `primary_key` holds
+    one path a column, `(("id",), ("tenant", "id"))`, and is empty unless the sync mode
+    deduplicates. `sync_id` is the number of Airbyte's job, the same over its attempts (always 1
+    from PyAirbyte), and 0 where the catalog names none.
+    """
+
+    name: str
+    namespace: str | None = None
+    schema: Schema | None = None
+    primary_key: tuple[tuple[str, ...], ...] = ()
+    sync_id: int = 0

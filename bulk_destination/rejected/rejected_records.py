@@ -1,0 +1,67 @@
+"""What a rejected record becomes: one RECORD line that can be piped into `write` again. Pure.
+
+The line holds all that came in, with the reason put into the record's `meta`::
+
+    {"type": "RECORD", "record": {…, "meta": {…, "rejection_reason": "identity_missing"}}}
+
+The protocol's `meta.changes` is for values that were nulled or truncated, with reasons out of a
+fixed list. Here no value was changed, so the reason stands beside it (airbyte-protocol 0.18:
+`meta` takes further fields, and readers that do not know them pass over them).
+
+Files lie where Airbyte's UI links to and are named as Airbyte's own::
+
+    {sync_id}/{namespace}/{stream}/{date}_{timestamp}_{part}.jsonl
+
+The timestamp is the time of writing in nanoseconds, so that no attempt overwrites a file of
+another, and files in the order of their names are in the order of their writing.
+"""
+
+import contextlib
+import re
+import unicodedata
+from datetime import UTC, datetime
+from typing import Final
+
+from bulk_destination.mapping.stream import Stream
+from bulk_destination.protocol.messages import as_written, read_as_written
+
+#: Bytes of a folder's name; file systems take 255.
+_LONGEST_NAME: Final = 200
+_NOT_IN_A_NAME: Final = re.compile(r"[^\w.\-]")
+
+
+def rejected_line(line: bytes, reason: str) -> bytes:
+    """The RECORD `line` with `reason` (an earlier one is replaced), and a newline.
+
+    Numbers of any length, unknown fields, `NaN` and lone surrogates keep their meaning. What is
+    nested deeper than Python's stack stays as it came, without the reason.
+    """
+    message = read_as_written(line)
+    if isinstance(message, dict):
+        meta = message["record"].get("meta")
+        known = meta if isinstance(meta, dict) else {}
+        message["record"]["meta"] = {**known, "rejection_reason": reason}
+        with contextlib.suppress(RecursionError):
+            line = as_written(message)
+    return line.strip() + b"\n"
+
+
+def folder(stream: Stream) -> str:
+    """Where the files of one sync of `stream` lie; a missing namespace has no folder."""
+    names = [stream.namespace, stream.name] if stream.namespace else [stream.name]
+    return "/".join([str(stream.sync_id), *map(safe_name, names)])
+
+
+def file_name(now: float, part: int) -> str:
+    """The name of part `part` (from 0) of a sync, written at `now`, in seconds of Unix time."""
+    return f"{datetime.fromtimestamp(now, UTC):%Y_%m_%d}_{int(now * 1e9)}_{part}.jsonl"
+
+
+def safe_name(name: str) -> str:
+    """`name` as the name of one folder: letters, digits, `_`, `-` and inner dots, never empty.
+
+    Two streams may get the same name by that; their files do not, and each record names its own.
+    """
+    safe = _NOT_IN_A_NAME.sub("_", unicodedata.normalize("NFC", name))
+    safe = re.sub(r"^\.+", lambda dots: "_" * len(dots[0]), safe)
+    return safe.encode()[:_LONGEST_NAME].decode(errors="ignore") or "_"

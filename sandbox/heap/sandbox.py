@@ -1,0 +1,149 @@
+"""A local Heap as an object: three APIs to write to, and what they hold to read back.
+
+    POST body -> validation -> quotas -> store -> answer
+
+`app` puts it on HTTP; tests may call it directly.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sandbox.answers import JSON, Answer
+from sandbox.heap import validation
+from sandbox.heap.options import SandboxOptions
+from sandbox.heap.store import Store
+from sandbox.heap.validation import Event, Form, Item, Profile, Request, ValidationError
+from sandbox.history import UseHistory, UseOverTime
+from sandbox.intake import Clock
+from sandbox.quotas import SlidingWindow, Use
+from sandbox.standin import StandIn
+
+
+class Sandbox(StandIn[SandboxOptions, Store]):
+    """One Heap with everything it was sent.
+
+    Each event has `sequence`, `app_id`, `event`, `identity`, `user_id`, `timestamp` (as sent; the
+    time of receipt if none was), `properties`, `idempotency_key` and `received_at` (Unix
+    seconds); each user has `sequence`, `app_id`, `identity`, `properties`, `created_at` and
+    `updated_at`. The clock moves the quota window, too. Raises `sqlite3.Error` if the file named
+    by the options is no database.
+    """
+
+    def __init__(
+        self, options: SandboxOptions | None = None, *, clock: Clock = time.time, url: str = ""
+    ) -> None:
+        chosen = options or SandboxOptions()
+        super().__init__(chosen, Store(chosen.db), clock=clock, url=url)
+        self._window = SlidingWindow(self.options.quota_window_seconds)
+        self._history = UseHistory(self.options.quota_window_seconds)
+
+    # What Heap offers.
+
+    def track(self, body: bytes) -> Answer:
+        """`POST /api/track`, single or bulk."""
+        return self._take(validation.TRACK, body, self._add_events)
+
+    def add_user_properties(self, body: bytes) -> Answer:
+        """`POST /api/add_user_properties`, single or bulk."""
+        return self._take(validation.ADD_USER_PROPERTIES, body, self._add_users)
+
+    def add_account_properties(self, body: bytes) -> Answer:
+        """`POST /api/add_account_properties`, single or bulk."""
+        return self._take(validation.ADD_ACCOUNT_PROPERTIES, body, self._add_accounts)
+
+    def _take(
+        self, form: Form[Item], body: bytes, add: Callable[[Request[Item]], Answer]
+    ) -> Answer:
+        try:
+            request = form.read(body, self._poison)
+        except ValidationError as fault:
+            text = fault.message(quote=self.options.quote_values)
+            return Answer(400, text.encode(), items=fault.items, reason=fault.message())
+        with self._lock:
+            return add(request)
+
+    def _add_events(self, request: Request[Event]) -> Answer:
+        now = self.clock()
+        count = len(request.items)
+        over = self._window.admit(now, list(self._uses(request)))
+        if over is not None:
+            whose = "identity" if isinstance(over.key, tuple) else "app_id"
+            self._history.refuse(now, request.app_id, count)
+            reason = f"over {over.limit} events in {self._seconds} s for one {whose}"
+            return Answer(429, b"Too Many Requests", items=count, reason=reason)
+        self._history.take(now, request.app_id, count)
+        self._repeats += self.store.add_events(request.app_id, request.items, now)
+        return Answer(200, b"{}", JSON, items=count)
+
+    def _add_users(self, request: Request[Profile]) -> Answer:
+        self.store.add_user_properties(request.app_id, request.items, self.clock())
+        return Answer(200, b"{}", JSON, items=len(request.items))
+
+    def _add_accounts(self, request: Request[Profile]) -> Answer:
+        self.store.add_account_properties(request.app_id, request.items, self.clock())
+        return Answer(200, b"OK", items=len(request.items))
+
+    # The bulk track page counts events per app_id and per identity; an event without identity
+    # is counted under its user_id.
+
+    def _uses(self, request: Request[Event]) -> Iterable[Use]:
+        if not self.options.quotas:
+            return
+        yield Use(request.app_id, len(request.items), self.options.events_per_minute or None)
+        senders = Counter((event.identity, event.user_id) for event in request.items)
+        for sender, count in senders.items():
+            limit = self.options.events_per_identity_per_minute or None
+            yield Use((request.app_id, *sender), count, limit)
+
+    @property
+    def _seconds(self) -> str:
+        return f"{self.options.quota_window_seconds:g}"
+
+    # What the sandbox offers beside.
+
+    def accounts(
+        self, *, after: int = 0, limit: int | None = None, **whose: Any
+    ) -> list[dict[str, Any]]:
+        """Accounts in the order of their first sight; as users, with `account_id`."""
+        return self.store.rows("accounts", after=after, limit=limit, **whose)
+
+    def use_over_time(self) -> list[UseOverTime]:
+        """Events taken by the quota window, for the last ten windows, by app_id."""
+        with self._lock:
+            return self._history.over_time(self.clock())
+
+    def stats(self) -> dict[str, Any]:
+        """Counts of everything; the shape is that of `GET /stats`."""
+        with self._lock:
+            used = self._window.used(self.clock())
+        busiest: dict[str, int] = {}
+        for key, count in used.items():
+            if isinstance(key, tuple):
+                busiest[key[0]] = max(busiest.get(key[0], 0), count)
+        return {
+            **self.store.counts(),
+            "repeats_absorbed": self.repeats,
+            **self.journal.stats(),
+            "quotas": {
+                "kept": self.options.quotas,
+                "window_seconds": self.options.quota_window_seconds,
+                "events_per_minute": self.options.events_per_minute,
+                "events_per_identity_per_minute": self.options.events_per_identity_per_minute,
+                "in_window": {
+                    key: {"events": count, "most_of_one_identity": busiest[key]}
+                    for key, count in used.items()
+                    if isinstance(key, str)
+                },
+            },
+        }
+
+    def reset(self) -> None:
+        """Empty everything: data, quotas, counts and the request log."""
+        with self._lock:
+            super().reset()
+            self._window.clear()
+            self._history.clear()

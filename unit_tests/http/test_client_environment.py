@@ -1,0 +1,180 @@
+"""What a request takes from its surroundings: proxies, certificates, `.netrc`, cookies."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from itertools import count
+from pathlib import Path
+from ssl import PROTOCOL_TLS_SERVER, SSLContext
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from bulk_destination.errors import ConfigurationError, WrongServiceError
+from bulk_destination.http.client import BulkClient
+from bulk_destination.http.endpoint import Endpoint
+from bulk_destination.http.pacing import RetryPolicy
+from bulk_destination.http.replies import Accepted, read_reply
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One request as it came: its first line's address, its headers and its body."""
+
+    address: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Peer(ThreadingHTTPServer):
+    """Answers each request with the next of `statuses` (200 after the last) and a cookie."""
+
+    def __init__(self, *statuses: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.seen: list[Seen] = []
+        self.statuses = list(statuses)
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Peer
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.seen.append(Seen(self.path, dict(self.headers), body))
+        self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
+        self.send_header("Set-Cookie", f"turn={len(self.server.seen)}; Path=/")
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def peer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Peer]:
+    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    with Peer(503) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def _client(url: str) -> BulkClient:
+    turns = count(1)
+    there = Endpoint(
+        *("Nowhere", "any", url, (b"", b""), 10, read_reply),
+        keeps_for_ever=False,
+        headers=lambda _: {"Content-Type": "application/json", "X-Turn": str(next(turns))},
+    )
+    return BulkClient(there, RetryPolicy(give_up_after=30), lambda _: False)
+
+
+def test_each_try_is_a_whole_request(peer: Peer) -> None:
+    """Its own headers, the same bytes, and the cookies that the answers before it set."""
+    client = _client(f"http://127.0.0.1:{peer.port}/in?x=1")
+    assert [client.post(b"first"), client.post(b"and another")] == [Accepted(), Accepted()]
+    assert [(seen.address, seen.body) for seen in peer.seen] == [
+        ("/in?x=1", b"first"),
+        ("/in?x=1", b"first"),
+        ("/in?x=1", b"and another"),
+    ]
+    assert [seen.headers["X-Turn"] for seen in peer.seen] == ["1", "2", "3"]
+    assert [seen.headers.get("Cookie") for seen in peer.seen] == [None, "turn=1", "turn=2"]
+    assert {seen.headers["Content-Type"] for seen in peer.seen} == {"application/json"}
+    assert [seen.headers["Content-Length"] for seen in peer.seen] == ["5", "5", "11"]
+
+
+def test_proxy_of_the_environment(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`http_proxy` is asked in the service's place, for each try."""
+    monkeypatch.setenv("http_proxy", f"http://someone:secret@127.0.0.1:{peer.port}")
+    client = _client("http://nosuch.invalid/in")
+    assert [client.post(b"1"), client.post(b"2")] == [Accepted(), Accepted()]
+    assert [seen.address for seen in peer.seen] == ["http://nosuch.invalid/in"] * 3
+    assert all(seen.headers["Proxy-Authorization"].startswith("Basic ") for seen in peer.seen)
+
+
+def test_netrc(peer: Peer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The machine's own name and password for that host go along."""
+    file = tmp_path / "netrc"
+    file.write_text("machine 127.0.0.1 login someone password secret\n")
+    monkeypatch.setenv("NETRC", str(file))
+    client = _client(f"http://127.0.0.1:{peer.port}/in")
+    assert [client.post(b"1"), client.post(b"2")] == [Accepted(), Accepted()]
+    assert {seen.headers["Authorization"] for seen in peer.seen} == {"Basic c29tZW9uZTpzZWNyZXQ="}
+
+
+def test_certificates_of_the_environment(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`REQUESTS_CA_BUNDLE` says whom to trust, and without it a stranger is not trusted."""
+    bundle = _certificate(tmp_path / "peer.pem")
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(bundle)
+    peer.socket = context.wrap_socket(peer.socket, server_side=True)
+    url = f"https://127.0.0.1:{peer.port}/in"
+    with pytest.raises(WrongServiceError, match="certificate"):
+        _client(url).post(b"1")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    assert _client(url).post(b"2") == Accepted()
+    assert {seen.body for seen in peer.seen} == {b"2"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "url"),
+    [
+        ("REQUESTS_CA_BUNDLE", "/nowhere.pem", "https://127.0.0.1:9/in"),
+        ("http_proxy", "foo://127.0.0.1:1", "http://heap.invalid/in"),
+        ("http_proxy", "http://[bad", "http://heap.invalid/in"),
+        ("all_proxy", "socks5://127.0.0.1:1", "http://heap.invalid/in"),
+    ],
+)
+def test_a_variable_that_is_wrong_is_named(
+    variable: str, value: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the address of the service, and it is not tried again."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=variable):
+        _client(url).post(b"1")
+
+
+def _certificate(path: Path) -> Path:
+    """A key and a certificate that it signed itself, for 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path

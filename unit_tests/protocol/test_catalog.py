@@ -1,0 +1,187 @@
+"""The configured catalog: one stream, its key, and the columns it has."""
+
+from typing import Any
+
+import pytest
+
+from bulk_destination.errors import Fault
+from bulk_destination.mapping.stream import Stream
+from bulk_destination.protocol.catalog import column_faults, parse_catalog
+from destination_heap_analytics.config import HeapConfig
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "email": {"type": "string"},
+        "event": {"type": "string"},
+        "updated_at": {"type": "string"},
+        "identities": {"type": "object", "properties": {"provider": {"type": "string"}}},
+        "free": {"type": ["null", "object"]},
+        "visits": {"type": "array", "items": {"type": "object"}},
+    },
+}
+
+
+def _entry(mode: str = "append", **more: Any) -> dict[str, Any]:
+    stream = {"name": "users", "json_schema": SCHEMA, "supported_sync_modes": ["full_refresh"]}
+    return {
+        "stream": stream,
+        "sync_mode": "full_refresh",
+        "destination_sync_mode": mode,
+        **more,
+    }
+
+
+def _stream(entry: dict[str, Any]) -> Stream:
+    stream = parse_catalog({"streams": [entry]})
+    assert isinstance(stream, Stream), stream
+    return stream
+
+
+def _columns(**columns: str) -> list[tuple[str, str]]:
+    track = {"api_type": "track", "event_column": "event", "identity_column": "email"}
+    return list(HeapConfig.parse({"app_id": "11", "api": {**track, **columns}}).columns())
+
+
+@pytest.mark.parametrize(
+    ("sync", "destination"),
+    [
+        ("full_refresh", "overwrite"),
+        ("full_refresh", "append"),
+        ("incremental", "append"),
+        ("incremental", "append_dedup"),
+    ],
+)
+def test_sync_modes(sync: str, destination: str) -> None:
+    """All four of the documented sync modes are taken."""
+    stream = _stream({**_entry(destination), "sync_mode": sync})
+    assert stream.name == "users"
+    assert stream.schema == SCHEMA
+
+
+@pytest.mark.parametrize("mode", ["append", "overwrite"])
+def test_primary_key_is_for_deduplication(mode: str) -> None:
+    """A mode that does not deduplicate does not key by the primary key."""
+    assert _stream(_entry(mode, primary_key=[["id"]])).primary_key == ()
+
+
+def test_primary_key_of_the_deduplicating_mode() -> None:
+    """The configured key, compound and nested, in its order; else the one the source defines."""
+    entry = _entry("append_dedup", primary_key=[["tenant", "id"], ["n"]])
+    assert _stream(entry).primary_key == (("tenant", "id"), ("n",))
+    entry = _entry("append_dedup")
+    entry["stream"] = {**entry["stream"], "source_defined_primary_key": [["id"]]}
+    assert _stream(entry).primary_key == (("id",),)
+
+
+@pytest.mark.parametrize("count", [0, 2, 5])
+def test_exactly_one_stream(count: int) -> None:
+    """None or several is a configuration error that says so."""
+    fault = parse_catalog({"streams": [_entry()] * count})
+    assert isinstance(fault, Fault)
+    assert "one stream" in fault.message
+    assert str(count) in fault.message
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [None, [], {}, {"streams": None}, {"streams": [None]}, {"streams": [{"stream": {}}]}],
+    ids=repr,
+)
+def test_no_catalog(raw: object) -> None:
+    """What is no catalog is a fault, not a crash."""
+    assert isinstance(parse_catalog(raw), Fault)
+
+
+def test_unknown_columns_are_all_named_with_the_nearest() -> None:
+    """Each column the schema lacks is a fault at its path, with what may have been meant."""
+    columns = _columns(
+        event_column="evnt",
+        identity_column="Emial",
+        timestamp_column="update_at",
+        property_columns="identities.provder,email,zzz",
+    )
+    faults = column_faults(columns, _stream(_entry()))
+    assert [fault.path for fault in faults] == [
+        "api.event_column",
+        "api.identity_column",
+        "api.timestamp_column",
+        "api.property_columns",
+        "api.property_columns",
+    ]
+    for fault, hint in zip(
+        faults, ["`event`", "`email`", "`updated_at`", "`identities.provider`"], strict=False
+    ):
+        assert "did you mean" in fault.message
+        assert hint in fault.message
+    assert "`zzz`" in faults[4].message
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        "*",
+        "email, updated_at",
+        "identities",
+        "identities.*",
+        "identities.provider",
+        "identities_provider",
+        "identities.provider as via",
+        "free.anything.at.all",
+        "free_anything",
+        "visits.0.date",
+        "",
+    ],
+)
+def test_columns_that_may_be_there(columns: str) -> None:
+    """Listed columns by any of the three readings pass, and what lies below an open one."""
+    assert column_faults(_columns(property_columns=columns), _stream(_entry())) == []
+
+
+def test_a_path_below_text_is_a_fault() -> None:
+    """Nothing lies below a string."""
+    faults = column_faults(_columns(property_columns="email.domain"), _stream(_entry()))
+    assert [fault.path for fault in faults] == ["api.property_columns"]
+
+
+@pytest.mark.parametrize("schema", [None, {}, {"type": "object"}, {"properties": {}}, "x"])
+def test_silent_schema_is_not_checked(schema: object) -> None:
+    """A schema that lists no properties says nothing about a column."""
+    entry = _entry()
+    entry["stream"] = {**entry["stream"], "json_schema": schema}
+    stream = _stream(entry)
+    assert column_faults(_columns(event_column="whatever", property_columns="a.b"), stream) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "read"), [(17, 17), (0, 0), (None, 0), ("17", 0), (-1, 0), (True, 0), (1.5, 0)]
+)
+def test_sync_id_is_the_number_of_a_job_or_nothing(given: object, read: int) -> None:
+    """It names a folder, so nothing but a number becomes one."""
+    assert _stream(_entry(sync_id=given)).sync_id == read
+
+
+@pytest.mark.parametrize("key", [5, "id", [5], [[5]], ["id"], [["id"], None], {"id": 1}, True])
+def test_primary_key_of_another_shape_is_a_fault(key: object) -> None:
+    """It is named, and not read letter by letter; a list of names is taken as it is meant."""
+    entry = _entry("append_dedup", primary_key=key)
+    if key == ["id"]:
+        assert _stream(entry).primary_key == (("id",),)
+        return
+    fault = parse_catalog({"streams": [entry]})
+    assert isinstance(fault, Fault)
+    assert fault.path == "catalog.streams.0.primary_key"
+
+
+@pytest.mark.parametrize("mode", [["append"], {}, 5, None])
+def test_sync_mode_of_another_shape_deduplicates_nothing(mode: Any) -> None:
+    """As a mode that is not known."""
+    assert _stream(_entry(mode, primary_key=[["id"]])).primary_key == ()
+
+
+@pytest.mark.parametrize("kind", [5, [{"a": 1}], {"a": 1}, [["object"]], True])
+def test_type_of_another_shape_says_nothing_of_columns(kind: object) -> None:
+    """Such a schema leaves it open what lies below."""
+    schema = {"properties": {"event": {}, "email": {"type": kind}}}
+    stream = Stream("users", schema=schema)
+    assert column_faults(_columns(identity_column="email.address"), stream) == []
