@@ -13,7 +13,7 @@ ENGINE = find_packages(str(ROOT), include=["bulk_destination", "bulk_destination
 
 setup(
     name="destination-heap-analytics",
-    version="1.0.0",
+    version="1.1.0",
     description="Airbyte destination for Heap: events, user properties and account properties",
     long_description=README.read_text(encoding="utf-8") if README.exists() else "",
     long_description_content_type="text/markdown",
