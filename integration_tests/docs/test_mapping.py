@@ -396,7 +396,7 @@ def test_every_reason_is_there(page: str, package: str) -> None:
 
 
 def _all_of(package: str) -> str:
-    return "".join(file.read_text(encoding="utf-8") for file in (ROOT / package).glob("*.py"))
+    return "".join(file.read_text(encoding="utf-8") for file in (ROOT / package).rglob("*.py"))
 
 
 EXAMPLES = [(page, row) for page, rows in REASONS.items() for row in rows if row[2]]
