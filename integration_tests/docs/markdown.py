@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
+_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _CELL = re.compile(r"(?<!\\)\|")
 
 
@@ -45,6 +46,24 @@ class Text:
     def blocks(self, language: str) -> list[str]:
         """The fenced blocks of one language."""
         return [match[2] for match in _FENCE.finditer(self.source) if match[1] == language]
+
+    @property
+    def words(self) -> str:
+        """As it reads: links by their texts, without the marks of code and bold."""
+        return re.sub(r"`|\*\*", "", _LINK.sub(r"\1", self.source)).strip()
+
+    @property
+    def sentences(self) -> list[str]:
+        """The sentences of the paragraphs, as they read; tables, blocks and headings are none."""
+        plain = _HEADING.sub("", _FENCE.sub("", self.source))
+        lines = [line for line in plain.splitlines() if not line.startswith(("|", "!["))]
+        paragraphs = "\n".join(lines).split("\n\n")
+        return [
+            sentence
+            for paragraph in paragraphs
+            for sentence in re.split(r"(?<=\.)\s+", " ".join(Text(paragraph).words.split()))
+            if sentence
+        ]
 
     @property
     def commands(self) -> list[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import time
@@ -27,6 +26,7 @@ import yaml
 
 import sandbox.hackle
 import sandbox.heap
+from integration_tests.docs.markdown import Text
 
 ROOT = Path(__file__).parents[2]
 MADE = ROOT / ".cache" / "image"
@@ -535,12 +535,11 @@ def test_a_container_that_is_stopped(
             assert len(held) - len(said) in {0, 1}
 
 
-def test_readme(docker: Path, tmp_path: Path) -> None:
-    """The commands under "Image" work as they stand there, against a local Heap."""
+def test_its_page(docker: Path, tmp_path: Path) -> None:
+    """The commands of its page work as they stand there, against a local Heap."""
     Image.made(HEAP)
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"## Image\n\n```sh\n(.*?)```", readme, re.DOTALL)
-    shown = [line for line in block.replace("\\\n", "").splitlines() if "docker" in line]
+    commands = Text.of("docs/image.md").commands
+    shown = [line for line in commands if line.startswith("docker ")]
     shutil.copytree(SAMPLES, tmp_path / "sample_files")
     with sandbox.heap.running() as heap:
         for name in HEAP.configs:

@@ -1,4 +1,4 @@
-"""The README's commands and configurations do what it says."""
+"""The commands and configurations of the README and of the pages behind it do what they say."""
 
 import json
 import re
@@ -11,21 +11,22 @@ import pytest
 
 import sandbox.hackle
 from destination_heap_analytics.config import HeapConfig
+from integration_tests.docs.markdown import ROOT, Text
 from sandbox.heap import running
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line
-    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-    for line in block.replace("\\\n", " ").splitlines()
+README, TRY_IT, FAILURES = map(Text.of, ("README.md", "docs/try-it.md", "docs/failures.md"))
+BY_HAND = [line for line in TRY_IT.below("A local Heap").commands if not line.startswith("make ")]
+HACKLE_BY_HAND = [
+    line for line in TRY_IT.below("A local Hackle").commands if not line.startswith("make ")
 ]
-BY_HAND = [line for line in COMMANDS if line.startswith((".venv/bin/python", "curl"))]
-HACKLE_BY_HAND = [line for line in COMMANDS if line.startswith(".venv/bin/destination-hackle")]
 #: Where `make sandbox` and `make sandbox-hackle` listen.
 HEAP, HACKLE = "http://127.0.0.1:8087", "http://127.0.0.1:8088"
-REPLAY = next(line for line in COMMANDS if line.startswith("cat rejected/"))
-EXAMPLES = re.findall(r"```json\n(.*?)```", README, re.DOTALL)
+(REPLAY,) = FAILURES.below("Send them again").commands
+EXAMPLES = [*README.blocks("json"), *FAILURES.blocks("json")]
+#: What is shown but for `make`, which the tests do not call, and Docker's, which
+#: `integration_tests/image` runs; test_scheduler.py has its own page.
+RUN = [*BY_HAND, *HACKLE_BY_HAND, REPLAY]
+PAGES = ["README.md", *(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
 
 
 def samples(folder: Path, address: str, url: str) -> None:
@@ -53,11 +54,11 @@ def run(shown: str, folder: Path) -> str:
 
 
 def test_by_hand(tmp_path: Path) -> None:
-    """What is shown under "Try it by hand" works in that order, against a local Heap."""
+    """What is shown works in that order, against a local Heap."""
     with running() as heap:
         samples(tmp_path, HEAP, heap.url)
         outputs = [run(shown.replace(HEAP, heap.url), tmp_path) for shown in BY_HAND]
-        spec, check, write, events, preview = outputs
+        spec, check, preview, write, events = outputs
         assert json.loads(spec)["type"] == "SPEC"
         assert json.loads(check)["connectionStatus"]["status"] == "SUCCEEDED"
         assert "Ledger" in write.splitlines()[-1]
@@ -66,7 +67,7 @@ def test_by_hand(tmp_path: Path) -> None:
 
 
 def test_hackle_by_hand(tmp_path: Path) -> None:
-    """So do the commands under "Hackle", against a local Hackle; only the last one sends."""
+    """So do the commands for a local Hackle; only the last one sends."""
     with sandbox.hackle.running() as hackle:
         samples(tmp_path, HACKLE, hackle.url)
         check, preview = (run(shown, tmp_path) for shown in HACKLE_BY_HAND[:2])
@@ -102,12 +103,20 @@ def test_replay(tmp_path: Path) -> None:
         assert len(heap.events()) == records - 3 > 0
 
 
-def test_targets_exist() -> None:
-    """Every `make` target that the README names is in the Makefile."""
+def test_every_command_is_run() -> None:
+    """What a page shows and no test here runs is `make`, or of a page with tests of its own."""
+    for page in PAGES:
+        if page in {"docs/scheduler.md", "docs/image.md"}:
+            continue
+        for command in Text.of(page).commands:
+            assert not command or command.startswith("make ") or command in RUN, command
+
+
+@pytest.mark.parametrize("page", [*PAGES, "CONTRIBUTING.md", "SECURITY.md", "bootstrap.md"])
+def test_targets_exist(page: str) -> None:
+    """Every `make` target that is named is in the Makefile."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE))
-    assert named >= {"demo", "test", "sandbox"}
-    for target in named:
+    for target in re.findall(r"(?:^|`)make ([a-z-]+)", Text.of(page).source, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
@@ -115,3 +124,10 @@ def test_targets_exist() -> None:
 def test_configurations(example: str) -> None:
     """Every configuration shown is accepted as it stands."""
     HeapConfig.parse(json.loads(example))
+
+
+def test_the_readme_is_short() -> None:
+    """At most 900 words, commands and configurations among them."""
+    assert len(README.source.split()) <= 900
+    assert README.commands == [line for line in README.commands if line.startswith("make ")]
+    assert {line.split()[1] for line in README.commands} == {"demo", "test"}

@@ -1,0 +1,175 @@
+"""Which test holds what the documents promise: each row and each sentence of the sections below.
+
+A row goes by its first cell, a sentence by its words, links and code as they read. Who changes a
+sentence changes its key, and looks whether its tests still hold it. `test_promises.py` fails where
+a row or a sentence has no test, where a test named here is not there, and where what is promised
+here is said nowhere.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+INTERRUPTED: Final = "integration_tests/test_interrupted.py"
+FAULTS: Final = "integration_tests/test_write_faults.py"
+HACKLE: Final = "integration_tests/test_hackle.py"
+INPUT: Final = "integration_tests/test_write_input.py"
+REJECTED: Final = "integration_tests/test_write_rejected.py"
+S3: Final = "integration_tests/test_rejected_s3.py"
+PRIVACY: Final = "integration_tests/test_privacy.py"
+CHAOS: Final = "integration_tests/test_chaos.py::test_a_short_chaos"
+COMMANDS: Final = "integration_tests/docs/test_commands.py"
+LEDGER: Final = "unit_tests/test_ledger.py"
+
+#: By document, by its heading (or "", for what stands before the first), by row or sentence.
+PROMISES: Final[dict[str, dict[str, dict[str, list[str]]]]] = {
+    "docs/failures.md": {
+        "": {
+            "A sync that ends early has lost nothing: the next one goes on from the last state.": [
+                f"{INTERRUPTED}::test_kill_and_start_again",
+                CHAOS,
+            ],
+            "Each row and each sentence here is held by a test.": [
+                "integration_tests/docs/test_promises.py::test_each_is_held",
+                "integration_tests/docs/test_promises.py::test_the_tests_are_there",
+            ],
+        },
+        "What follows": {
+            "the configuration or a column is wrong": [f"{INPUT}::test_all_faults_at_once"],
+            "a record has no identity, or one that belongs to nobody (null, guest, anonymous, …), "
+            "or an unreadable timestamp": [
+                f"{INPUT}::test_an_identity_that_cannot_be_kept_is_rejected",
+                f"{HACKLE}::test_rejected_by_reason",
+                "integration_tests/test_demo.py::test_demo",
+            ],
+            "a line on stdin is no Airbyte message": [
+                f"{INPUT}::test_unreadable_lines_are_counted",
+            ],
+            "the service refuses a request (400)": [
+                f"{FAULTS}::test_bad_items_stand_alone",
+                f"{HACKLE}::test_a_refused_request_is_split",
+            ],
+            "the service refuses all of the first request, or something else answers": [
+                f"{FAULTS}::test_first_request_refused_to_the_last_item",
+                f"{FAULTS}::test_something_else_answers",
+            ],
+            "a request is too large (413)": [
+                f"{FAULTS}::test_bodies_too_large",
+                f"{HACKLE}::test_bodies_too_large",
+            ],
+            "429, 5xx, a reset, a timeout": [
+                f"{FAULTS}::test_passing_faults",
+                f"{FAULTS}::test_retries_send_the_same_bytes",
+                f"{FAULTS}::test_heap_does_not_come_back",
+            ],
+            "no record at all could be sent": [
+                f"{FAULTS}::test_no_record_can_be_mapped",
+                f"{REJECTED}::test_nothing_but_bad_records",
+            ],
+            "rejected records cannot be saved": [
+                f"{REJECTED}::test_a_folder_that_fails_midway",
+                f"{S3}::test_a_server_that_dies_midway",
+            ],
+            "the process is killed": [f"{INTERRUPTED}::test_kill_and_start_again", CHAOS],
+            "SIGTERM, SIGINT": [
+                f"{INTERRUPTED}::test_asked_to_stop",
+                f"{INTERRUPTED}::test_asked_to_stop_while_heap_is_away",
+            ],
+        },
+        "The ledger": {
+            "The last log line of a sync is the ledger: records read, accepted, rejected by "
+            "reason, merged, truncated, requests, retries, seconds held up by the quota, seconds "
+            "in all.": [
+                f"{LEDGER}::test_closing_line_gives_all_counts",
+                f"{COMMANDS}::test_by_hand",
+            ],
+            "Read equals accepted plus rejected, or the sync fails.": [
+                f"{LEDGER}::test_read_is_accepted_plus_rejected",
+                CHAOS,
+            ],
+            "No log line, trace or error ever holds a value of a record.": [
+                f"{PRIVACY}::test_refused_and_rejected",
+                f"{PRIVACY}::test_a_process_with_debug_logs",
+                f"{PRIVACY}::test_everything_refused",
+                CHAOS,
+            ],
+        },
+        "Keep rejected records": {
+            "By default rejected records are counted, and dropped.": [
+                "unit_tests/rejected/test_object_storage_config.py::test_none_local_and_s3",
+            ],
+            "To keep them, choose Local (a folder) or S3 under Rejected records in the form:": [
+                "integration_tests/browser/test_form.py::test_filled_by_a_person",
+            ],
+            "The fields are in the reference, Heap's or Hackle's.": [
+                "integration_tests/docs/test_reference.py::test_the_reference_is_the_form",
+            ],
+            "S3 needs pip install 'destination-heap-analytics[s3]'; the image has it.": [
+                f"{S3}::test_without_the_library",
+                "integration_tests/image/test_image.py::test_extras",
+            ],
+            "The key or role needs s3:PutObject, and for check s3:DeleteObject.": [
+                f"{S3}::test_what_is_wrong_is_named",
+                f"{S3}::test_a_check_leaves_nothing",
+            ],
+            "A file is {sync_id}/{namespace}/{stream}/{date}_{timestamp}_{part}.jsonl, below "
+            "bucket_path or path; Airbyte's UI links to those in S3.": [
+                f"{S3}::test_rejected_records_become_an_object",
+                f"{REJECTED}::test_what_is_rejected_is_in_a_file",
+                "unit_tests/rejected/test_rejected_records.py::test_file_name",
+            ],
+            "Each line is a whole record as it came in, its meta says why in rejection_reason.": [
+                "unit_tests/rejected/test_rejected_records.py::test_only_the_reason_is_new",
+                f"{REJECTED}::test_what_is_rejected_is_in_a_file",
+            ],
+            "A file is written and closed before a state behind its records leaves.": [
+                f"{REJECTED}::test_kill_and_start_again",
+            ],
+            "A record that a killed sync had saved may be in two files.": [
+                f"{REJECTED}::test_kill_and_start_again",
+            ],
+            "A line that was no Airbyte message is in none.": [
+                f"{REJECTED}::test_what_is_rejected_is_in_a_file",
+            ],
+            "The files hold personal data: guard them.": [
+                "unit_tests/rejected/test_rejected_files.py::test_a_folder_keeps_a_file",
+            ],
+        },
+        "Send them again": {
+            "When the mistake is corrected, pipe the files into write:": [
+                f"{COMMANDS}::test_replay",
+            ],
+            "Where the stream has a namespace, its files are in rejected/*/NAMESPACE/users/.": [
+                "unit_tests/rejected/test_rejected_records.py::test_plain_names_stay",
+            ],
+            "An event that had landed all the same is not doubled in Heap: its key is the same.": [
+                "unit_tests/rejected/test_rejected_records.py"
+                "::test_a_replayed_record_is_the_same_event",
+                f"{REJECTED}::test_replay_after_a_correction",
+            ],
+            "Whether Hackle would count it twice is not known.": [
+                "integration_tests/docs/test_reference.py"
+                "::test_what_is_not_known_of_hackle_is_said",
+            ],
+            "Updates of users and accounts have no key, and the last one wins: send files again "
+            "before newer updates, or leave out what is outdated.": [
+                "integration_tests/test_write_lands.py"
+                "::test_properties_equal_updates_applied_in_order",
+            ],
+        },
+    },
+    "docs/speed.md": {
+        "Memory": {
+            "Memory stays below 160 MB, however long the sync; the import of Airbyte's CDK is 84 "
+            "of it.": [
+                "integration_tests/test_write_lands.py::test_memory_stays_bounded",
+                f"{REJECTED}::test_memory_stays_bounded",
+            ],
+        },
+    },
+}
+#: Sentences that promise nothing.
+NO_PROMISE: Final = {
+    "This page says what is retried, what is split, what is rejected and what ends a sync, for "
+    "Heap and for Hackle.",
+}
