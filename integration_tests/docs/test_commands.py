@@ -1,6 +1,7 @@
 """The commands and configurations of the README and of the pages behind it do what they say."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -25,8 +26,12 @@ HEAP, HACKLE = "http://127.0.0.1:8087", "http://127.0.0.1:8088"
 EXAMPLES = [*README.blocks("json"), *FAILURES.blocks("json")]
 #: What is shown but for `make`, which the tests do not call, and Docker's, which
 #: `integration_tests/image` runs; test_scheduler.py has its own page.
-RUN = [*BY_HAND, *HACKLE_BY_HAND, REPLAY]
-PAGES = ["README.md", *(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
+ONE_TEST = [line for line in Text.of("CONTRIBUTING.md").commands if not line.startswith("make ")]
+RUN = [*BY_HAND, *HACKLE_BY_HAND, REPLAY, *ONE_TEST]
+PAGES = [
+    *(page.name for page in sorted(ROOT.glob("*.md"))),
+    *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))),
+]
 
 
 def samples(folder: Path, address: str, url: str) -> None:
@@ -103,6 +108,21 @@ def test_replay(tmp_path: Path) -> None:
         assert len(heap.events()) == records - 3 > 0
 
 
+@pytest.mark.parametrize("shown", ONE_TEST)
+def test_one_test(shown: str) -> None:
+    """So do those for who changes something."""
+    done = subprocess.run(
+        shown.replace(".venv/bin", str(Path(sys.executable).parent)).split(),
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2_000:]
+
+
 def test_every_command_is_run() -> None:
     """What a page shows and no test here runs is `make`, or of a page with tests of its own."""
     for page in PAGES:
@@ -112,7 +132,7 @@ def test_every_command_is_run() -> None:
             assert not command or command.startswith("make ") or command in RUN, command
 
 
-@pytest.mark.parametrize("page", [*PAGES, "CONTRIBUTING.md", "SECURITY.md", "bootstrap.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_targets_exist(page: str) -> None:
     """Every `make` target that is named is in the Makefile."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")

@@ -178,9 +178,10 @@ def test_the_titles_named_are_the_forms(page: Page) -> None:
 
 @for_each
 def test_the_newest_version(page: Page) -> None:
-    """The changelog here begins with the version and the day of CHANGELOG.md."""
+    """The changelog here begins with the version and the day that CHANGELOG.md released last."""
     newest = page.document.below("Changelog").rows[0]
-    found = re.search(r"^## (\S+) \((\S+)\)$", Text.of("CHANGELOG.md").source, re.MULTILINE)
+    changes = Text.of("CHANGELOG.md").source
+    found = re.search(r"^## (\S+) \((\d{4}-\d\d-\d\d)\)$", changes, re.MULTILINE)
     assert found
     assert newest[:2] == [found[1], found[2]]
     if "Upgrading from 0.1.x" in page.document.headings:
