@@ -72,6 +72,10 @@ class DeliveryConfig(Frozen):
     def columns(self) -> Iterable[tuple[str, str]]:
         """Each column that is named, after the path of the field that names it."""
 
+    @abstractmethod
+    def property_names(self) -> Iterable[str]:
+        """What `property_columns` has single columns sent as."""
+
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Self:
         """The configuration as one frozen value.

@@ -1,13 +1,14 @@
 """A service, and one connection to it: configuration and stream, fit for each other."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Generic
 
 from bulk_destination.config import Config, DeliveryConfig
 from bulk_destination.errors import ConfigurationError, Fault
 from bulk_destination.http.endpoint import Endpoint
 from bulk_destination.http.replies import Accepted, Refused, TooLarge
+from bulk_destination.mapping.columns import schema_paths
 from bulk_destination.mapping.record_mapper import RecordMapper
 from bulk_destination.mapping.stream import Stream
 from bulk_destination.protocol.catalog import column_faults, parse_catalog
@@ -62,4 +63,15 @@ def connect(
         faults += column_faults(config.columns(), stream)
     if faults or config is None or isinstance(stream, Fault):
         raise ConfigurationError(faults)
-    return Connection(config, stream, service.endpoint(config), service.mapper(config, stream))
+    endpoint = service.endpoint(config)
+    endpoint = replace(endpoint, words=endpoint.words.and_names(_names(config, stream)))
+    return Connection(config, stream, endpoint, service.mapper(config, stream))
+
+
+def _names(config: DeliveryConfig, stream: Stream) -> Iterator[str]:
+    """What the user and the catalog call columns, and what their values are sent as."""
+    for _, column in config.columns():
+        yield column
+    yield from config.property_names()
+    if stream.schema is not None:
+        yield from schema_paths(stream.schema)

@@ -289,14 +289,14 @@ class Sync(Generic[Item]):
         settlement = report.settlement
         self.ledger.accepted += settlement.records - len(settlement.rejections)
         self.ledger.merged += settlement.merged
-        refused = {rejection.position: rejection.reason for rejection in settlement.rejections}
-        for position, reason in refused.items():
-            self._count_rejected(position, reason)
+        refused = {rejection.position: rejection for rejection in settlement.rejections}
+        for position, rejection in refused.items():
+            self._count_rejected(position, rejection.reason)
         if self._files is not None:
             for position in settlement.positions:
                 line = self._files.settled(position)
-                if position in refused:
-                    self._files.reject(position, line, refused[position])
+                if rejected := refused.get(position):
+                    self._files.reject(position, line, rejected.reason, rejected.answer)
         return self._delivery.lane_settled(report)
 
     def _leaving(self) -> list[bytes]:

@@ -53,3 +53,7 @@ class HackleConfig(DeliveryConfig, PropertyColumns):
             yield "timestamp_column", self.timestamp_column
         for column in self.selection.columns:
             yield "property_columns", column.path
+
+    def property_names(self) -> Iterable[str]:
+        """What `property_columns` has single columns sent as."""
+        return (column.name for column in self.selection.columns)

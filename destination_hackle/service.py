@@ -15,6 +15,7 @@ from bulk_destination.errors import Fault
 from bulk_destination.http import replies
 from bulk_destination.http.endpoint import Endpoint
 from bulk_destination.http.replies import Accepted, Misconfigured, Refused, Reply, TooLarge
+from bulk_destination.http.words import KnownWords
 from destination_hackle.config import DEFAULT_BASE_URL, HackleConfig
 from destination_hackle.payloads import UserEvents
 
@@ -22,6 +23,18 @@ PATH: Final = "/api/v2/events"
 #: The SDK sends as many at a time; what the service takes at most is not published.
 MAX_ITEMS: Final = 500
 ENVELOPE: Final = (b'{"exposureEvents":[],"remoteConfigEvents":[],"trackEvents":[', b"]}")
+#: Names of the format's own fields and headers, as Hackle may name them.
+_WORDS: Final = KnownWords(
+    frozenset(
+        {
+            *("exposureEvents", "remoteConfigEvents", "trackEvents", "insertId", "timestamp"),
+            *("userId", "identifiers", "$id", "userProperties", "hackleProperties"),
+            *("eventTypeId", "eventTypeKey", "value", "properties", "body"),
+            *("X-HACKLE-SDK-KEY", "X-HACKLE-SDK-NAME", "X-HACKLE-SDK-VERSION"),
+            *("X-HACKLE-SDK-TIME", "Content-Type"),
+        }
+    )
+)
 #: Hackle's documents name 401 for a key that it does not know; 403 is met in the same way.
 _KEY_REFUSED: Final = {401, 403}
 
@@ -64,7 +77,7 @@ def endpoint(config: HackleConfig) -> Endpoint:
         read_reply=read_reply,
         keeps_for_ever=False,  # Its documents do not say.
         headers=partial(headers, config.sdk_key),
-        secrets=(config.sdk_key,),
+        words=_WORDS,
     )
 
 

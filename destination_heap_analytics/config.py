@@ -93,3 +93,7 @@ class HeapConfig(DeliveryConfig):
                 yield "api.account_id_column", api.account_id_column
         for column in self.api.selection.columns:
             yield "api.property_columns", column.path
+
+    def property_names(self) -> Iterable[str]:
+        """What `property_columns` has single columns sent as."""
+        return (column.name for column in self.api.selection.columns)

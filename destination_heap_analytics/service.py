@@ -7,6 +7,7 @@ import orjson
 from bulk_destination.connection import Service
 from bulk_destination.http.endpoint import Endpoint
 from bulk_destination.http.replies import Accepted, Refused, TooLarge, read_reply
+from bulk_destination.http.words import KnownWords
 from destination_heap_analytics.apis import Track, api_class, make_api
 from destination_heap_analytics.config import HeapConfig
 
@@ -19,6 +20,17 @@ ADDRESSES: Final = "https://heapanalytics.com, or https://c.eu.heap-api.com for 
 #: An event without `identity` and `user_id`. Heap's track page demands exactly one of them, so
 #: it has to refuse this with 400 and can store nothing.
 _EVENT_WITHOUT_IDENTITY: Final = b'{"event":"Airbyte connection check"}'
+
+#: Names of the API's own fields, as Heap names them: `postBody.events[0].timestamp` (an answer
+#: that others have quoted: github.com/darklang/dark, pull request 3526).
+_WORDS: Final = KnownWords(
+    frozenset(
+        {
+            *("postBody", "app_id", "events", "users", "accounts", "event", "identity", "user_id"),
+            *("account_id", "timestamp", "properties", "idempotency_key", "session_id"),
+        }
+    )
+)
 
 
 def envelope(app_id: str, list_name: str) -> tuple[bytes, bytes]:
@@ -37,6 +49,7 @@ def _endpoint(config: HeapConfig, path: str, list_name: str) -> Endpoint:
         read_reply=read_reply,
         keeps_for_ever=True,
         headers=lambda _: {"Content-Type": "application/json"},
+        words=_WORDS,
     )
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
+import unicodedata
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
 from integration_tests.services import APP_ID, EVENTS, SDK_KEY, both, both_programs, every_api
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from integration_tests.conftest import Connector, Outcome, Serve
 
 #: Each stands in some value below, and nowhere else.
@@ -109,6 +116,51 @@ def test_everything_refused(connector: Connector, serve: Serve, words: str) -> N
     outcome = connector.write_here(config, everything(connector))
     assert outcome.error["failure_type"] == "config_error"
     assert_silent(outcome)
+
+
+@both
+def test_respelled_values(connector: Connector, serve: Serve, tmp_path: Path) -> None:
+    """A service spells values in its own way: logs show none, the file has its whole answer."""
+    spellings: list[Callable[[str], str]] = [
+        lambda text: quote(text, ""),
+        lambda text: html.escape(text.title()),
+        lambda text: "".join(f"\\x{byte:02x}" for byte in text.encode()),
+        lambda text: base64.b64encode(text.encode()).decode(),
+        lambda text: unicodedata.normalize("NFD", text),
+        lambda text: text[:5],
+        lambda text: "`" + text[::-1],
+    ]
+    events, _, _ = EVENTS[connector.api]
+    said: list[str] = []
+
+    def script(_: int, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        items = json.loads(body)[events]
+        number = items[0]["properties"]["n"]
+        if number == len(spellings):
+            return 200, {}, b"{}"
+        who = items[0]["identity" if connector.service == "heap" else "userId"]
+        said.append(f"the {spellings[number](who)} is invalid")
+        return 400, {}, json.dumps({"error": said[-1]}).encode()
+
+    config = connector.config(
+        serve(script),
+        requests_in_flight=1,
+        object_storage_config={"storage_type": "Local", "path": str(tmp_path)},
+    )
+    lines = [
+        connector.record({"name": "E", "who": "zoë beeblebrøx@magrathea.example", "n": n})
+        for n in range(len(spellings) + 1)
+    ]
+    outcome = connector.write_here(config, lines)
+    assert_silent(outcome)
+    reason = f"refused by {connector.service.title()}: the … is invalid"
+    assert outcome.ledger["rejected_by_reason"] == {reason: len(spellings)}
+    (file,) = tmp_path.rglob("*.jsonl")
+    for line in file.read_bytes().splitlines():
+        record = json.loads(line)["record"]
+        answer = json.loads(record["meta"]["rejection_answer"])["error"]
+        spelled = spellings[record["data"]["n"]](record["data"]["who"])
+        assert answer == f"the {spelled} is invalid"
 
 
 @both

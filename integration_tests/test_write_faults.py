@@ -185,11 +185,11 @@ def test_first_request_refused_to_the_last_item(connector: Connector, serve: Ser
 
     def script(number: int, body: bytes) -> tuple[int, dict[str, str], bytes]:
         asked.append(len(json.loads(body)[events]))
-        return refused(b"postBody.app_id is not a valid app_id string")
+        return refused(b"timestamp is not a valid string")
 
     outcome = connector.write_here(connector.config(serve(script)), some_lines(connector, 1_200))
     assert outcome.error["failure_type"] == "config_error"
-    assert "is not a valid app_id string" in outcome.error["message"]
+    assert "timestamp is not a valid string: " in outcome.error["message"]
     assert outcome.states == []
     # One lane asked and no other: what it held was halved down to its last item.
     assert len(asked) == 2 * asked[0] - 1

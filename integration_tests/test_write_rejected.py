@@ -114,6 +114,9 @@ def test_what_is_rejected_is_in_a_file(connector: Connector, folder: Path) -> No
     # All else is as it came.
     sent = {json.loads(line)["record"]["data"]["n"]: line for line in lines if b'"RECORD"' in line}
     for record in found:
+        answer = record["meta"].pop("rejection_answer", "")
+        assert answer.endswith("is not valid" if "note" in record["data"] else "")
+        assert bool(answer) == ("note" in record["data"])
         assert record.pop("meta") == {}
         assert record == json.loads(sent[record["data"]["n"]])["record"]
     assert "60 rejected records in 1 files" in outcome.logs

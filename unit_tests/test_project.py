@@ -36,7 +36,7 @@ ROOMS = {
         *("record_mapper", "__init__"),
     ],
     "protocol": ["messages", "catalog", "checkpoints", "json_files", "stdout", "__init__"],
-    "http": ["replies", "endpoint", "pacing", "client", "__init__"],
+    "http": ["words", "replies", "endpoint", "pacing", "client", "__init__"],
     "delivery": [
         *("quotas", "batches", "backlog", "throttling", "settlement", "inbox", "sender"),
         *("delivery", "__init__"),
@@ -52,7 +52,7 @@ PURE = [
     *("errors", "names", "ledger", "fields", "connection"),
     *(f"mapping/{module}" for module in ROOMS["mapping"]),
     *(f"protocol/{module}" for module in ("messages", "catalog", "checkpoints")),
-    *(f"http/{module}" for module in ("replies", "endpoint", "pacing")),
+    *(f"http/{module}" for module in ("words", "replies", "endpoint", "pacing")),
     *(f"delivery/{module}" for module in ("quotas", "batches", "backlog", "throttling")),
     *("rejected/rejected_records", "rejected/object_storage_config"),
     *("look/plan", "look/progress"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bulk_destination.delivery.batches import Batch
 from bulk_destination.http.client import Settled
 from bulk_destination.http.endpoint import Endpoint
-from bulk_destination.http.replies import Accepted, Refused, TooLarge, reason_for
+from bulk_destination.http.replies import Accepted, Refused, TooLarge
 
 #: Sends a part of a batch, given its body, and returns the service's answer to it.
 Post = Callable[[Batch, bytes], Settled]
@@ -23,6 +23,8 @@ class Rejection:
 
     position: int
     reason: str
+    #: The service's answer, as far as it is kept. It may quote the record: for files only.
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +54,14 @@ def settle(batch: Batch, endpoint: Endpoint, merges: bool, post: Post) -> Settle
         if isinstance(reply, Accepted):
             merged += len(part) - len(items)
         elif len(part) == 1:
-            reason = _reason(reply, part.bodies[0], endpoint)
-            rejections.append(Rejection(part.positions[0], reason))
+            rejections.append(_rejection(part.positions[0], reply, endpoint))
         else:
             first, second = part.halves_by_size() if isinstance(reply, TooLarge) else part.halves()
             parts += [second, first]
     return Settlement(batch.positions, tuple(rejections), merged)
 
 
-def _reason(reply: Refused | TooLarge, item: bytes, endpoint: Endpoint) -> str:
+def _rejection(position: int, reply: Refused | TooLarge, endpoint: Endpoint) -> Rejection:
     if isinstance(reply, TooLarge):
-        return f"too_large_for_{endpoint.service.lower()}"
-    return reason_for(reply, item, endpoint.service, endpoint.secrets)
+        return Rejection(position, f"too_large_for_{endpoint.service.lower()}")
+    return Rejection(position, endpoint.words.reason(endpoint.service, reply.words), reply.answer)

@@ -1,10 +1,11 @@
 """One address of a service that takes many items a request."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from bulk_destination.http.replies import Reply
+from bulk_destination.http.words import KnownWords
 
 #: What an answer means: its status, headers and body, and the time now.
 ReadReply = Callable[[int, Mapping[str, str], bytes, datetime], Reply]
@@ -28,8 +29,8 @@ class Endpoint:
     keeps_for_ever: bool
     #: The headers of one try, at a Unix time in seconds.
     headers: Callable[[float], Mapping[str, str]]
-    #: Of the headers, what nobody may read, even where the service repeats it in its words.
-    secrets: tuple[str, ...] = ()
+    #: What of the service's own words may be shown, besides words of errors.
+    words: KnownWords = field(default_factory=KnownWords)
 
     def body(self, items: list[bytes] | tuple[bytes, ...]) -> bytes:
         """A request's body."""

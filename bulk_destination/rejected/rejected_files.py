@@ -74,13 +74,13 @@ class RejectedFiles:
         self._kept_bytes -= len(line) + _LINE_OVERHEAD
         return line
 
-    def reject(self, position: int, line: bytes, reason: str) -> None:
-        """Record `position` is to be saved with `reason`."""
+    def reject(self, position: int, line: bytes, reason: str, answer: str = "") -> None:
+        """Record `position` is to be saved with `reason`, and the service's `answer` if any."""
         if self.first_unsaved is None:
             self._unsaved_since = self._clock()
             self.first_unsaved = position
         self.first_unsaved = min(position, self.first_unsaved)
-        self._unsaved[position] = rejected_line(line, reason)
+        self._unsaved[position] = rejected_line(line, reason, answer)
         self._unsaved_bytes += len(self._unsaved[position]) + _LINE_OVERHEAD
         self.rejected += 1
 

@@ -4,6 +4,9 @@ The line holds all that came in, with the reason put into the record's `meta`::
 
     {"type": "RECORD", "record": {…, "meta": {…, "rejection_reason": "identity_missing"}}}
 
+Where the service refused the record, `rejection_answer` is what it answered, or the beginning of
+that. It may quote the record, so it goes where the record goes, and nowhere else.
+
 The protocol's `meta.changes` is for values that were nulled or truncated, with reasons out of a
 fixed list. Here no value was changed, so the reason stands beside it (airbyte-protocol 0.18:
 `meta` takes further fields, and readers that do not know them pass over them).
@@ -30,8 +33,8 @@ _LONGEST_NAME: Final = 200
 _NOT_IN_A_NAME: Final = re.compile(r"[^\w.\-]")
 
 
-def rejected_line(line: bytes, reason: str) -> bytes:
-    """The RECORD `line` with `reason` (an earlier one is replaced), and a newline.
+def rejected_line(line: bytes, reason: str, answer: str = "") -> bytes:
+    """The RECORD `line` with `reason` and `answer` (earlier ones are replaced), and a newline.
 
     Numbers of any length, unknown fields, `NaN` and lone surrogates keep their meaning. What is
     nested deeper than Python's stack stays as it came, without the reason.
@@ -39,8 +42,10 @@ def rejected_line(line: bytes, reason: str) -> bytes:
     message = read_as_written(line)
     if isinstance(message, dict):
         meta = message["record"].get("meta")
-        known = meta if isinstance(meta, dict) else {}
-        message["record"]["meta"] = {**known, "rejection_reason": reason}
+        known = {**meta} if isinstance(meta, dict) else {}
+        known.pop("rejection_answer", None)
+        answered = {"rejection_answer": answer} if answer else {}
+        message["record"]["meta"] = {**known, "rejection_reason": reason, **answered}
         with contextlib.suppress(RecursionError):
             line = as_written(message)
     return line.strip() + b"\n"
