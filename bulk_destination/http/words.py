@@ -65,7 +65,7 @@ UTC seconds milliseconds zone future past year month day finite whole decimal di
 Invalid Missing Unknown Unexpected Expected Unsupported Malformed Validation Failed Cannot The
 This Error Request Property Value Event Identity Timestamp Required
 """
-_WORDS: Final = frozenset(_LIST.split())
+WORDS: Final = frozenset(_LIST.split())
 _PHRASES: Final = frozenset(
     {
         *("too long", "too short", "too large", "too small", "too many", "too few", "too big"),
@@ -151,9 +151,9 @@ class KnownWords:
     def _word(self, part: str) -> str:
         word = part.rstrip(".").strip("'")
         end = "." if part.endswith(".") else ""
-        if word in _WORDS or word in self.names:
+        if word in WORDS or word in self.names:
             return word + end
-        if "_" in word and all(each in _WORDS for each in word.lower().split("_")):
+        if "_" in word and all(each in WORDS for each in word.lower().split("_")):
             return word + end  # a code, such as INVALID_TIMESTAMP
         return self._path(word)
 

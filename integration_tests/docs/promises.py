@@ -122,6 +122,12 @@ PROMISES: Final[dict[str, dict[str, dict[str, list[str]]]]] = {
                 "unit_tests/rejected/test_rejected_records.py::test_only_the_reason_is_new",
                 f"{REJECTED}::test_what_is_rejected_is_in_a_file",
             ],
+            "Where the service refused it, rejection_answer is the service's answer as it came, or "
+            "its first 4,000 bytes; logs hold no more of it than words that tell of no person.": [
+                "unit_tests/http/test_words.py::test_an_answer_is_bounded",
+                "unit_tests/http/test_words.py::test_no_value_shows",
+                "integration_tests/test_privacy.py::test_respelled_values",
+            ],
             "A file is written and closed before a state behind its records leaves.": [
                 f"{REJECTED}::test_kill_and_start_again",
             ],
