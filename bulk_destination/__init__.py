@@ -2,3 +2,8 @@
 
 A connector hands in a `Service` (`connection.py`); `sync.py` is the walk of its records.
 """
+
+from typing import Final
+
+#: As in setup.py and each metadata.yaml: what runs says which it is, installed or not.
+__version__: Final = "1.1.0"

@@ -1,39 +1,156 @@
-"""The command line of a connector: Airbyte's three commands, and two things for people."""
+"""The command line of a connector: `spec`, `check`, `write` and `preview`.
+
+It speaks Airbyte's protocol by itself. The CDK's face (`destination.py`) is for callers in the
+same process: to import the CDK takes four times as long as all of this, and twice the memory.
+A command imports what it alone needs when it begins: of a short one, the start is the most.
+"""
+
+from __future__ import annotations
 
 import argparse
+import contextlib
+import logging
+import signal
 import sys
-from typing import Any, Final
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from bulk_destination.connection import Service
+import orjson
 
-_CONFIG: Final = "the configuration, a JSON file"
-_CATALOG: Final = "the configured catalog, a JSON file"
+from bulk_destination import __version__
+from bulk_destination.connection import Service, connect
+from bulk_destination.errors import ConfigurationError, SyncError
+from bulk_destination.look.dry_run import DryRun
+from bulk_destination.look.progress_bar import progress_bar
+from bulk_destination.protocol.arguments import Program
+from bulk_destination.protocol.json_files import read_both, read_json
+from bulk_destination.protocol.messages import read_line
+from bulk_destination.protocol.stdin import stdin_lines
+from bulk_destination.protocol.stdout import (
+    MessageWriter,
+    StdoutError,
+    dumped,
+    leave_broken_stdout,
+    log_to,
+    why_broken,
+)
+
+if TYPE_CHECKING:
+    from bulk_destination.sync import Surroundings, Sync
+
+logger = logging.getLogger("airbyte")
+
+
+def run(service: Service[Any], args: list[str], surroundings: Surroundings | None = None) -> None:
+    """Runs one command; ends the process with 1 after a TRACE ERROR if it fails."""
+    parsed = parse_args(service, args)
+    try:
+        if parsed.command == "preview":
+            sys.exit(_preview(service, parsed))
+        if sys.stdout is None:
+            sys.exit(f"{service.program}: stdout is closed")
+        writer = MessageWriter(sys.stdout.buffer)
+        log_to(writer)
+        failed = False
+        with contextlib.suppress(StdoutError):  # The writer knows of it.
+            failed = not _succeeds(lines(service, parsed, surroundings), writer)
+        if writer.broken:
+            leave_broken_stdout(service.program, writer.broken)
+        if failed:
+            sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
 
 
 def parse_args(service: Service[Any], args: list[str]) -> argparse.Namespace:
     """The arguments as `command` and its options; without a command, help and exit code 2."""
-    parser = argparse.ArgumentParser(prog=service.program, description=service.summary)
-    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
-    commands.add_parser("spec", help="print the form of the configuration")
-    check = commands.add_parser("check", help="see whether the configuration works; write nothing")
-    check.add_argument("--config", required=True, metavar="FILE", help=_CONFIG)
-    write = commands.add_parser("write", help=f"load the messages on stdin into {service.name}")
-    write.add_argument("--config", required=True, metavar="FILE", help=_CONFIG)
-    write.add_argument("--catalog", required=True, metavar="FILE", help=_CATALOG)
-    write.add_argument("--progress", action="store_true", help="show a live bar on stderr")
-    preview = commands.add_parser(
-        "preview",
-        help="show what the messages on stdin would become; send nothing",
-        description="Shows what `write` would send, and sends nothing. Exit code 3 says that "
-        "records would be rejected.",
-    )
-    preview.add_argument("--config", required=True, metavar="FILE", help=_CONFIG)
-    preview.add_argument("--catalog", required=True, metavar="FILE", help=_CATALOG)
-    preview.add_argument("--json", action="store_true", help="print one JSON object")
-    preview.add_argument(
-        "--records", type=int, default=3, metavar="N", help="how many to show (default: 3)"
-    )
-    if not args:
-        parser.print_help(sys.stderr)
-        raise SystemExit(2)
-    return parser.parse_args(args)
+    program = Program(service.program, __version__, service.summary, service.name, service.samples)
+    return program.parse(args)
+
+
+def lines(
+    service: Service[Any], parsed: argparse.Namespace, surroundings: Surroundings | None
+) -> Iterator[bytes]:
+    """What `spec`, `check` or `write` says on stdout, line by line. Raises a SyncError."""
+    match parsed.command:
+        case "spec":
+            yield dumped({"type": "SPEC", "spec": orjson.loads(service.spec.read_bytes())})
+        case "check":
+            status = _check(service, parsed.config)
+            yield dumped({"type": "CONNECTION_STATUS", "connectionStatus": status})
+        case "write":
+            yield from _write(service, parsed, surroundings)
+
+
+def _succeeds(said: Iterator[bytes], writer: MessageWriter) -> bool:
+    """Writes all that a command says; a failure is written as a TRACE ERROR."""
+    try:
+        for line in said:
+            writer.write(line)
+    except StdoutError:
+        raise
+    except SyncError as error:
+        writer.write_error(str(error), error.failure_type, error)
+        return False
+    except Exception as error:  # noqa: BLE001  # the last gate; it is reported
+        writer.write_error(
+            f"The connector failed on an error of its own ({type(error).__name__}). "
+            "All that was accepted before is safe. Please report the stack trace",
+            "system_error",
+            error,
+        )
+        return False
+    return True
+
+
+def _check(service: Service[Any], path: str) -> dict[str, str]:
+    from bulk_destination.connection_check import failed_check  # noqa: PLC0415
+
+    try:
+        failure = failed_check(service, read_json(path, "config"))
+    except ConfigurationError as error:
+        failure = str(error)
+    return {"status": "SUCCEEDED"} if failure is None else {"status": "FAILED", "message": failure}
+
+
+def _write(
+    service: Service[Any], parsed: argparse.Namespace, surroundings: Surroundings | None
+) -> Iterator[bytes]:
+    from bulk_destination.sync import walk_of  # noqa: PLC0415
+
+    connection = connect(service, *read_both(parsed.config, parsed.catalog))
+    source = stdin_lines()
+    walk = walk_of(connection, read_line, bytes, service.program, surroundings)
+    _stop_on_signals(walk)
+    if isinstance(walk, DryRun):
+        yield from walk.run(source)
+        return
+    logger.info(f"Loading stream `{connection.stream.name}` by {connection.mapper.kind}")
+    if not parsed.progress:
+        yield from walk.run(source)
+        return
+    with progress_bar() as walk.watch:
+        yield from walk.run(source)
+
+
+def _stop_on_signals(walk: Sync[bytes] | DryRun[bytes]) -> None:
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, _: walk.interrupt(signal.Signals(number).name))
+
+
+def _preview(service: Service[Any], parsed: argparse.Namespace) -> int:
+    from bulk_destination.look.preview import Preview, show  # noqa: PLC0415
+
+    try:
+        connection = connect(service, *read_both(parsed.config, parsed.catalog))
+        preview = Preview(connection, parsed.records)
+        plan = preview.of(stdin_lines())
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 1
+    try:
+        return show(preview, plan, parsed.json)
+    except OSError as error:
+        leave_broken_stdout(service.program, why_broken(error))

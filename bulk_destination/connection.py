@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Generic
 
 from bulk_destination.config import Config, DeliveryConfig
@@ -11,6 +12,7 @@ from bulk_destination.http.replies import Accepted, Refused, TooLarge
 from bulk_destination.mapping.columns import schema_paths
 from bulk_destination.mapping.record_mapper import RecordMapper
 from bulk_destination.mapping.stream import Stream
+from bulk_destination.protocol.arguments import Samples
 from bulk_destination.protocol.catalog import column_faults, parse_catalog
 
 
@@ -24,6 +26,10 @@ class Service(Generic[Config]):
     program: str
     #: What the command does, for `--help`.
     summary: str
+    #: Files that its examples name.
+    samples: Samples
+    #: Where the form of the configuration stands, for Airbyte.
+    spec: Path
     config: type[Config]
     endpoint: Callable[[Config], Endpoint]
     mapper: Callable[[Config, Stream], RecordMapper]

@@ -1,10 +1,11 @@
 """Is the service there? Proves what can be proved."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from bulk_destination.config import Config, DeliveryConfig
 from bulk_destination.connection import Service
-from bulk_destination.errors import SyncError, UnavailableError
+from bulk_destination.errors import ConfigurationError, SyncError, UnavailableError
 from bulk_destination.http.client import HOST_UNKNOWN, BulkClient, Settled
 from bulk_destination.http.endpoint import Endpoint
 from bulk_destination.http.pacing import RetryPolicy
@@ -24,8 +25,15 @@ _WAY_OUT: Final = {
 }
 
 
-def failed_step(service: Service[Config], config: Config) -> str | None:
-    """None if the service answers and rejected records can be saved; else what failed, and why."""
+def failed_check(service: Service[Config], raw: Mapping[str, Any]) -> str | None:
+    """None if the configuration is sound and all that it names answers; else what failed, and why.
+
+    That is the service, and the place where rejected records are to be saved.
+    """
+    try:
+        config = service.config.parse(raw)
+    except ConfigurationError as error:
+        return str(error)
     answer = _answer(service.probe(config))
     fault = answer if isinstance(answer, str) else service.probe_fault(config, answer)
     return fault or _storage_fault(service, config)

@@ -1,7 +1,7 @@
 """What can end a sync, sorted by who must act.
 
 A bad record never raises: it becomes a `Rejected` value (`values.py`) and the sync goes on.
-Only these end one, and `destination.py` turns each into Airbyte's failure type::
+Only these end one, and each carries Airbyte's failure type::
 
     SyncError
     + ConfigurationError    the user, in the configuration or the catalog    config_error
@@ -17,6 +17,10 @@ No message may hold a value of a record. Names of columns, streams and hosts are
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+#: Who must act decides what Airbyte does next: it never retries a `config_error`.
+FailureType = Literal["config_error", "transient_error", "system_error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,16 @@ class Fault:
 class SyncError(Exception):
     """The base of all that ends a sync on purpose. Its text is for the user."""
 
+    failure_type: ClassVar[FailureType] = "system_error"
+
 
 class ConfigurationError(SyncError):
     """The configuration or the catalog cannot work as it stands.
 
     Carries every fault found, not only the first, so that one round of corrections is enough.
     """
+
+    failure_type = "config_error"
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
@@ -48,6 +56,8 @@ class ConfigurationError(SyncError):
 class WrongServiceError(SyncError):
     """The address answers, but not as the service does; `sign` is by what it shows."""
 
+    failure_type = "config_error"
+
     def __init__(self, url: str, sign: str, service: str, addresses: str) -> None:
         super().__init__(
             f"{url} answered with {sign}. Set base_url to {service}'s address: {addresses}"
@@ -56,6 +66,8 @@ class WrongServiceError(SyncError):
 
 class NothingAcceptedError(SyncError):
     """Records came in and not one could land; a column or the address is most likely wrong."""
+
+    failure_type = "config_error"
 
     def __init__(self, service: str, reasons: str, columns: str, *, saved: bool = False) -> None:
         what_now = (
@@ -73,6 +85,8 @@ class NothingAcceptedError(SyncError):
 class UnavailableError(SyncError):
     """No answer to a request in the time allowed for it; `cause` is how the last try ended."""
 
+    failure_type = "transient_error"
+
     def __init__(self, service: str, seconds: float, tries: int, cause: str) -> None:
         self.cause = cause
         super().__init__(
@@ -84,6 +98,8 @@ class UnavailableError(SyncError):
 class ObjectStorageError(SyncError):
     """Rejected records could not be saved; another try may cure it."""
 
+    failure_type = "transient_error"
+
     def __init__(self, cause: str) -> None:
         super().__init__(
             f"Rejected records cannot be saved: {cause}. No state behind them is passed on; try "
@@ -93,6 +109,8 @@ class ObjectStorageError(SyncError):
 
 class InterruptedSyncError(SyncError):
     """The process was asked to stop."""
+
+    failure_type = "transient_error"
 
 
 class LedgerError(SyncError):

@@ -31,12 +31,13 @@ from bulk_destination.http.client import READ_TIMEOUT, BulkClient
 from bulk_destination.http.pacing import RetryPolicy
 from bulk_destination.intake import UNREADABLE, Intake, nothing_accepted
 from bulk_destination.ledger import Ledger
+from bulk_destination.look.dry_run import DryRun
 from bulk_destination.look.progress import Progress
 from bulk_destination.mapping.record_mapper import Payload
 from bulk_destination.mapping.values import Rejected
 from bulk_destination.protocol.checkpoints import Checkpoints
 from bulk_destination.protocol.messages import Message, StateMessage
-from bulk_destination.rejected.object_storage import ObjectStorage
+from bulk_destination.rejected.object_storage import ObjectStorage, open_object_storage
 from bulk_destination.rejected.rejected_files import RejectedFiles
 from bulk_destination.rejected.rejected_records import folder
 
@@ -367,3 +368,22 @@ class Sync(Generic[Item]):
             raise LedgerError("the counts do not add up: see the ledger in the log")
         if self.ledger.none_accepted:
             raise self._nothing_accepted()
+
+
+def walk_of(
+    connection: Connection,
+    read: Callable[[Item], Message],
+    line_of: Callable[[Item], bytes],
+    program: str,
+    surroundings: Surroundings | None = None,
+) -> Sync[Item] | DryRun[Item]:
+    """A sync, or a dry run where the configuration asks for one; `program` is who asks S3.
+
+    Where rejected records go is proven to work. Raises ConfigurationError or ObjectStorageError.
+    """
+    if connection.config.dry_run:
+        return DryRun(connection, read)
+    storage = open_object_storage(connection.config.object_storage_config, program)
+    if storage is not None:
+        storage.prove()
+    return Sync(connection, read, line_of, storage, surroundings or Surroundings())

@@ -2,9 +2,10 @@
 
 import sys
 
-from destination_hackle.destination import DestinationHackle
+from bulk_destination import command_line
+from destination_hackle.service import HACKLE
 
 
 def run() -> None:
     """Runs the connector on the process's arguments."""
-    DestinationHackle().run(sys.argv[1:])
+    command_line.run(HACKLE, sys.argv[1:])

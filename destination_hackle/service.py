@@ -8,6 +8,7 @@ The wire is that of Hackle's own client, hackle-sdk 3.9.0 on PyPI: up to 500 eve
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from bulk_destination.connection import Service
@@ -16,6 +17,7 @@ from bulk_destination.http import replies
 from bulk_destination.http.endpoint import Endpoint
 from bulk_destination.http.replies import Accepted, Misconfigured, Refused, Reply, TooLarge
 from bulk_destination.http.words import KnownWords
+from bulk_destination.protocol.arguments import Samples
 from destination_hackle.config import DEFAULT_BASE_URL, HackleConfig
 from destination_hackle.payloads import UserEvents
 
@@ -99,6 +101,12 @@ HACKLE: Final = Service(
     name="Hackle",
     program="destination-hackle",
     summary="Loads one Airbyte stream into Hackle as user events.",
+    samples=Samples(
+        config="sample_files/hackle/config.json",
+        catalog="sample_files/hackle/configured_catalog.json",
+        records="sample_files/hackle/purchases.jsonl",
+    ),
+    spec=Path(__file__).with_name("spec.json"),
     config=HackleConfig,
     endpoint=endpoint,
     mapper=UserEvents,

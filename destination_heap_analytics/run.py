@@ -2,9 +2,10 @@
 
 import sys
 
-from destination_heap_analytics.destination import DestinationHeapAnalytics
+from bulk_destination import command_line
+from destination_heap_analytics.service import HEAP
 
 
 def run() -> None:
     """Runs the connector on the process's arguments."""
-    DestinationHeapAnalytics().run(sys.argv[1:])
+    command_line.run(HEAP, sys.argv[1:])

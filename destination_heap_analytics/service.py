@@ -1,5 +1,6 @@
 """Heap, as the engine has to know it."""
 
+from pathlib import Path
 from typing import Final
 
 import orjson
@@ -8,6 +9,7 @@ from bulk_destination.connection import Service
 from bulk_destination.http.endpoint import Endpoint
 from bulk_destination.http.replies import Accepted, Refused, TooLarge, read_reply
 from bulk_destination.http.words import KnownWords
+from bulk_destination.protocol.arguments import Samples
 from destination_heap_analytics.apis import Track, api_class, make_api
 from destination_heap_analytics.config import HeapConfig
 
@@ -77,6 +79,12 @@ HEAP: Final = Service(
     name="Heap",
     program="destination-heap-analytics",
     summary="Loads one Airbyte stream into Heap: as events, user or account properties.",
+    samples=Samples(
+        config="sample_files/config_track.json",
+        catalog="sample_files/configured_catalog.json",
+        records="sample_files/users.jsonl",
+    ),
+    spec=Path(__file__).with_name("spec.json"),
     config=HeapConfig,
     endpoint=endpoint,
     mapper=lambda config, stream: make_api(config.api, stream),

@@ -174,7 +174,7 @@ def assert_nothing_shown(args: Sequence[str], fed: bytes | bytearray, outcome: O
     """Searches the output of a command for what it was fed with, and for its app_id or sdk_key."""
     config: object = None
     if "--config" in args:
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, RecursionError):
             config = json.loads(Path(args[args.index("--config") + 1]).read_bytes())
     config = config if isinstance(config, dict) else {}
     lines: list[bytes | bytearray] = [*fed.split(b"\n")]
@@ -438,7 +438,7 @@ class Connector:
         """Any command in this process."""
         stdout = io.BytesIO()
         began, code = time.monotonic(), 0
-        with _redirected(stdin, stdout):
+        with redirected(stdin, stdout):
             try:
                 DESTINATIONS[self.service](surroundings).run(list(args))
             except SystemExit as end:
@@ -453,7 +453,8 @@ class Connector:
 
 
 @contextmanager
-def _redirected(stdin: bytes, stdout: io.BytesIO) -> Iterator[None]:
+def redirected(stdin: bytes, stdout: io.BytesIO) -> Iterator[None]:
+    """Has a command in this process read `stdin` and write into `stdout`, and nothing remain."""
     before = sys.stdin, sys.stdout, logging.root.handlers, logging.getLogger("airbyte").level
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     sys.stdin, sys.stdout = io.TextIOWrapper(io.BytesIO(stdin)), io.TextIOWrapper(stdout)

@@ -182,7 +182,7 @@ def test_all_faults_of_the_configuration(connector: Connector) -> None:
 @pytest.mark.parametrize(
     "config",
     [
-        *({}, [], "text", None, 7, b"", b"{", b"\xff"),
+        *({}, [], "text", None, 7, b"", b"{", b"\xff", b"[" * 100_000),
         {"app_id": "11"},
         {"app_id": "11", "api": None},
         {"app_id": "11", "api": "track"},

@@ -15,10 +15,10 @@ ROOT = Path(__file__).parents[1]
 ENGINE = ROOT / "bulk_destination"
 CONNECTORS = {
     "destination_heap_analytics": [
-        *("config", "values", "apis", "service", "destination", "__init__", "run"),
+        *("config", "values", "apis", "service", "destination", "run", "__init__"),
     ],
     "destination_hackle": [
-        *("config", "values", "payloads", "service", "destination", "__init__", "run"),
+        *("config", "values", "payloads", "service", "destination", "run", "__init__"),
     ],
 }
 
@@ -35,7 +35,10 @@ ROOMS = {
         *("values", "payload_json", "columns", "stream", "properties", "idempotency"),
         *("record_mapper", "__init__"),
     ],
-    "protocol": ["messages", "catalog", "checkpoints", "json_files", "stdout", "__init__"],
+    "protocol": [
+        *("messages", "catalog", "checkpoints", "arguments", "json_files", "stdin", "stdout"),
+        "__init__",
+    ],
     "http": ["words", "replies", "endpoint", "pacing", "client", "__init__"],
     "delivery": [
         *("quotas", "batches", "backlog", "throttling", "settlement", "inbox", "sender"),
@@ -235,7 +238,7 @@ METADATA = {
 
 
 def test_one_version() -> None:
-    """setup.py, each metadata.yaml and the newest changelog entry agree; nothing else says one.
+    """setup.py, the engine, each metadata.yaml and the newest changelog entry agree.
 
     The images' labels are metadata.yaml's by `make image`; integration_tests/image looks at them.
     """
@@ -252,6 +255,7 @@ def test_one_version() -> None:
     }
     assert {
         first(r'version="([^"]+)"', "setup.py"),
+        first(r'__version__.*= "([^"]+)"', "bulk_destination/__init__.py"),
         first(r"^## (\S+)", "CHANGELOG.md"),
     } == versions
     assert not any(version in (ROOT / "Dockerfile").read_text() for version in versions)

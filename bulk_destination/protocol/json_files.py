@@ -13,7 +13,7 @@ def read_json(path: str, what: str) -> dict[str, Any]:
         value = json.loads(Path(path).read_bytes())
     except OSError as error:
         raise ConfigurationError([Fault(what, f"cannot read {path}: {error.strerror}")]) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ConfigurationError([Fault(what, f"{path} is not valid JSON")]) from None
     if not isinstance(value, dict):
         raise ConfigurationError([Fault(what, f"{path} must hold a JSON object")])

@@ -7,13 +7,18 @@ buffer when the process is killed; and its loggers write beside it, so that line
 import contextlib
 import json
 import logging
+import os
+import sys
 import threading
 import time
 import traceback
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NoReturn
 
 import orjson
-from airbyte_cdk.models import FailureType
+
+from bulk_destination.errors import FailureType
+
+logger = logging.getLogger("airbyte")
 
 _LEVELS: Final = {
     logging.CRITICAL: "FATAL",
@@ -70,7 +75,7 @@ class MessageWriter:
             "error": {
                 "message": message,
                 "internal_message": type(error).__name__,
-                "failure_type": failure_type.value,
+                "failure_type": failure_type,
                 "stack_trace": "".join(traceback.format_tb(error.__traceback__)),
             },
         }
@@ -80,8 +85,8 @@ class MessageWriter:
 class AirbyteLogHandler(logging.Handler):
     """Log records as Airbyte LOG messages, on the same stdout and under the same lock.
 
-    Only ours and the CDK's: what other libraries log may hold values. urllib3 warns with the text
-    of a header that it cannot read.
+    Only those of our logger, whose name is the CDK's: what other libraries log may hold values.
+    urllib3 warns with the text of a header that it cannot read.
     """
 
     def __init__(self, writer: MessageWriter) -> None:
@@ -95,3 +100,18 @@ class AirbyteLogHandler(logging.Handler):
         # A lost log line need not end the sync; the exit code tells of it.
         with contextlib.suppress(StdoutError):
             self._writer.write(dumped({"type": "LOG", "log": log}))
+
+
+def log_to(writer: MessageWriter) -> None:
+    """All loggers as Airbyte messages, in place of the CDK's handler, which buffers."""
+    logging.root.handlers = [AirbyteLogHandler(writer)]
+    level = os.environ.get("LOG_LEVEL", "INFO").upper()
+    logger.setLevel(level if level in logging.getLevelNamesMapping() else "INFO")
+
+
+def leave_broken_stdout(program: str, cause: str) -> NoReturn:
+    """States, or what was to be told, are lost: end, with an exit code that says so."""
+    print(f"{program}: cannot write to stdout: {cause}", file=sys.stderr)
+    # Python flushes stdout on exit; into the void, lest it fail once more.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)

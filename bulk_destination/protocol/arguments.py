@@ -1,0 +1,91 @@
+"""The commands and options of a connector's program: Airbyte's three, and what is for people."""
+
+import argparse
+import sys
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+_CONFIG: Final = "the configuration, a JSON file"
+_CATALOG: Final = "the configured catalog, a JSON file"
+_EXIT_CODES: Final = """exit codes:
+  0    done; of `check`, whatever it found
+  1    failed: the last message on stdout says why (of `preview`, a line on stderr)
+  2    the command line is wrong
+  3    `preview` found records that would be rejected
+  130  stopped by Ctrl-C; a `write` that has begun ends in order, with 1"""
+
+
+class Samples(NamedTuple):
+    """Files of this project that the examples of the help name."""
+
+    config: str
+    catalog: str
+    records: str
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A connector's program, as its help tells of it."""
+
+    name: str
+    version: str
+    summary: str
+    #: The service that it loads, as in a sentence.
+    service: str
+    samples: Samples
+
+    def parse(self, args: list[str]) -> argparse.Namespace:
+        """The arguments as `command` and its options; without a command, help and exit code 2."""
+        parser = self._parser()
+        if not args:
+            parser.print_help(sys.stderr)
+            raise SystemExit(2)
+        return parser.parse_args(args)
+
+    def _parser(self) -> argparse.ArgumentParser:
+        config = f"--config {self.samples.config}"
+        both = f"{config} --catalog {self.samples.catalog}"
+        spec, check = f"{self.name} spec", f"{self.name} check {config}"
+        write = f"{self.name} write {both} < {self.samples.records}"
+        preview = f"{self.name} preview {both} < {self.samples.records}"
+
+        parser = argparse.ArgumentParser(
+            prog=self.name,
+            description=self.summary,
+            epilog=_epilog(spec, check, preview, write),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        parser.add_argument("--version", action="version", version=f"{self.name} {self.version}")
+        commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+
+        def command(name: str, words: str, *examples: str) -> argparse.ArgumentParser:
+            return commands.add_parser(
+                name,
+                help=words,
+                description=f"{words[0].upper()}{words[1:]}.",
+                epilog=_epilog(*examples),
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+            )
+
+        command("spec", "print the form of the configuration", spec)
+        checks = command("check", "see whether the configuration works; write nothing", check)
+        checks.add_argument("--config", required=True, metavar="FILE", help=_CONFIG)
+        writes = command("write", f"load the messages on stdin into {self.service}", write)
+        previews = command(
+            *("preview", "show what the messages on stdin would become; send nothing"),
+            *(preview, preview.replace(" <", " --json <")),
+        )
+        for each in (writes, previews):
+            each.add_argument("--config", required=True, metavar="FILE", help=_CONFIG)
+            each.add_argument("--catalog", required=True, metavar="FILE", help=_CATALOG)
+        writes.add_argument("--progress", action="store_true", help="show a live bar on stderr")
+        previews.add_argument("--json", action="store_true", help="print one JSON object")
+        previews.add_argument(
+            "--records", type=int, default=3, metavar="N", help="how many to show (default: 3)"
+        )
+        return parser
+
+
+def _epilog(*examples: str) -> str:
+    shown = "".join(f"  {example}\n" for example in examples)
+    return f"examples, in the project's folder:\n{shown}\n{_EXIT_CODES}"
