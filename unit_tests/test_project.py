@@ -41,8 +41,8 @@ ROOMS = {
     ],
     "http": ["words", "replies", "endpoint", "pacing", "client", "__init__"],
     "delivery": [
-        *("quotas", "batches", "backlog", "throttling", "settlement", "inbox", "sender"),
-        *("delivery", "__init__"),
+        *("quotas", "concurrency", "batches", "backlog", "throttling", "settlement"),
+        *("inbox", "sender", "delivery", "__init__"),
     ],
     "rejected": [
         *("rejected_records", "object_storage_config", "local_storage", "s3_storage"),
@@ -56,7 +56,8 @@ PURE = [
     *(f"mapping/{module}" for module in ROOMS["mapping"]),
     *(f"protocol/{module}" for module in ("messages", "catalog", "checkpoints")),
     *(f"http/{module}" for module in ("words", "replies", "endpoint", "pacing")),
-    *(f"delivery/{module}" for module in ("quotas", "batches", "backlog", "throttling")),
+    *(f"delivery/{module}" for module in ("quotas", "concurrency")),
+    *(f"delivery/{module}" for module in ("batches", "backlog", "throttling")),
     *("rejected/rejected_records", "rejected/object_storage_config"),
     *("look/plan", "look/progress"),
 ]
