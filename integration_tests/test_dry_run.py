@@ -13,6 +13,7 @@ from airbyte_cdk.models import (
 )
 
 from destination_heap_analytics import DestinationHeapAnalytics
+from integration_tests.chaos.process import FORKS, as_it_is
 from integration_tests.services import both
 from sandbox.heap import running
 
@@ -66,6 +67,26 @@ def test_nothing_is_sent_and_no_state_leaves(connector: Connector) -> None:
     assert set(found["properties"]) == names
     assert found["events"] == {"Signed Up": 2_970}
     assert "person7@" not in outcome.stdout.decode()
+
+
+@both
+def test_no_log_tells_a_name_that_may_be_a_value(connector: Connector) -> None:
+    """Diagnoses as events, people as keys: each is counted; `preview` tells them."""
+    made = [connector.record(connector.event(n)) for n in range(20)]
+    data = connector.event(20) | {"name": "HIV positive", "notes": {"Jane Doe": 1}}
+    made.append(connector.record(data))
+    config = connector.config("http://127.0.0.1:9", dry_run=True)
+    outcome = connector.write_here(config, made)
+    assert plan(outcome)["events"] == {"Signed Up": 20, "(others)": 1}
+    assert plan(outcome)["event_names"] == 2
+    assert b"HIV" not in outcome.stdout
+    assert b"Jane" not in outcome.stdout
+    files = connector.file(config), connector.file(connector.catalog())
+    args = ["preview", "--config", files[0], "--catalog", files[1], "--json"]
+    forked = FORKS.run(as_it_is(connector.service), ["main.py", *args], input=b"".join(made))
+    found = json.loads(forked.stdout)
+    assert found["events"] == {"Signed Up": 20, "HIV positive": 1}
+    assert "notes.Jane Doe" in found["properties"]
 
 
 def test_no_storage_is_touched(connector: Connector, tmp_path: Path) -> None:

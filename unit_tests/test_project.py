@@ -48,7 +48,7 @@ ROOMS = {
         *("rejected_records", "object_storage_config", "local_storage", "s3_storage"),
         *("object_storage", "rejected_files", "__init__"),
     ],
-    "look": ["plan", "dry_run", "preview", "progress", "progress_bar", "__init__"],
+    "look": ["told_names", "plan", "dry_run", "preview", "progress", "progress_bar", "__init__"],
 }
 #: Modules that decide; `mapping` is pure as a whole.
 PURE = [
@@ -59,7 +59,7 @@ PURE = [
     *(f"delivery/{module}" for module in ("quotas", "concurrency")),
     *(f"delivery/{module}" for module in ("batches", "backlog", "throttling")),
     *("rejected/rejected_records", "rejected/object_storage_config"),
-    *("look/plan", "look/progress"),
+    *("look/told_names", "look/plan", "look/progress"),
 ]
 #: Of each connector; all but its face and its command.
 CONNECTOR_PURE = {"config", "values", "apis", "payloads", "service"}

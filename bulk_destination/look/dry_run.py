@@ -20,13 +20,19 @@ Item = TypeVar("Item")
 
 
 class DryRun(Generic[Item]):
-    """One run of `write` with `dry_run`; `read` is as for a sync."""
+    """One run of `write` with `dry_run`; `read` is as for a sync, `tells_all` as for a plan."""
 
-    def __init__(self, connection: Connection, read: Callable[[Item], Message]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        read: Callable[[Item], Message],
+        *,
+        tells_all: bool = False,
+    ) -> None:
         self._connection = connection
         self._ledger = Ledger()
         self._intake = Intake(read, connection.stream, connection.mapper, self._ledger)
-        self.plan = Plan(connection, self._ledger)
+        self.plan = Plan(connection, self._ledger, tells_all=tells_all)
 
     def run(self, source: Iterable[list[Item]]) -> Iterator[bytes]:
         """Logs the plan for all of `source`; yields nothing.

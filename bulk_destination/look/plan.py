@@ -1,10 +1,10 @@
 """What a sync would do, counted from the payloads that it would send. Pure.
 
-A plan goes into logs: it holds no value of a record, and names only as far as `names.shown` lets.
+A plan goes into logs: it tells no value of a record, and names as far as `told_names.py` lets.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,8 +14,8 @@ from bulk_destination.config import unknown_fields
 from bulk_destination.connection import Connection
 from bulk_destination.delivery.batches import OpenBatch, lane_of
 from bulk_destination.ledger import Ledger
+from bulk_destination.look.told_names import IsListed, properties_listed, told_in_a_log
 from bulk_destination.mapping.record_mapper import Payload
-from bulk_destination.names import shown
 
 #: More property names than this are hard to find one's way in.
 MANY_PROPERTIES: Final = 200
@@ -34,7 +34,7 @@ _JSON_TYPES: Final = {str: "string", bool: "boolean", int: "number", float: "num
 
 @dataclass(slots=True)
 class PropertyUse:
-    """A property name, as far as it may be shown: how often it is there, and its JSON types."""
+    """A property name: how often it is there, and its JSON types."""
 
     count: int = 0
     types: Counter[str] = field(default_factory=Counter)
@@ -61,16 +61,18 @@ class FrequentIdentities:
 
 
 class Plan:
-    """The plan so far."""
+    """The plan so far; with `tells_all`, it is for nobody but the user's own eyes."""
 
-    def __init__(self, connection: Connection, ledger: Ledger) -> None:
+    def __init__(self, connection: Connection, ledger: Ledger, *, tells_all: bool = False) -> None:
         self.ledger = ledger
+        self._tells_all = tells_all
+        self._is_listed = properties_listed(connection)
         #: Requests and bytes that would be sent.
         self.requests = 0
         self.bytes = 0
-        #: Records by event name.
-        self.events: Counter[str] = Counter()
-        self.properties: dict[str, PropertyUse] = {}
+        # By the names as they are: which of them are told hangs on all counts.
+        self._events: Counter[str] = Counter()
+        self._properties: dict[str, PropertyUse] = {}
         self.service = connection.endpoint.service
         self._mapper = connection.mapper
         self._unknown = list(unknown_fields(connection.config))
@@ -94,8 +96,8 @@ class Plan:
         self._identities.add(identity)
         item = orjson.loads(body)
         if self._mapper.event is not None:
-            event = shown(item[self._mapper.event[0]])
-            self.events[_bounded(event, self.events)] += 1
+            event = item[self._mapper.event[0]]
+            self._events[_bounded(event, self._events)] += 1
         for name, value in item["properties"].items():
             self._count_property(name, value)
 
@@ -104,6 +106,27 @@ class Plan:
         for batch in self._open:
             if batch:
                 self._close(batch)
+
+    def events(self) -> Iterator[tuple[str, int]]:
+        """Records by event name, as far as names are told; the most frequent first."""
+        told = self._told(self._events, lambda _: False)
+        yield from (each for each in self._events.most_common() if each[0] in told)
+        if others := sum(count for name, count in self._events.items() if name not in told):
+            yield _OTHERS, others
+
+    def properties(self) -> Iterator[tuple[str, PropertyUse]]:
+        """Property names, as far as they are told, and their use; the most frequent first."""
+        told, others = self._told_properties(), PropertyUse()
+        for name, use in sorted(
+            self._properties.items(), key=lambda each: (-each[1].count, each[0])
+        ):
+            if name in told:
+                yield name, use
+            else:
+                others.count += use.count
+                others.types += use.types
+        if others.count:
+            yield _OTHERS, others
 
     @property
     def quota_seconds(self) -> float:
@@ -124,15 +147,15 @@ class Plan:
         """What to look at before it cannot be taken back, one sentence each."""
         if not self.ledger.read:
             yield "There was no record in the input"
-        if len(self.properties) > MANY_PROPERTIES:
+        if len(self._properties) > MANY_PROPERTIES:
             stays = f". Each exists in {self.service} for ever" if self._keeps_for_ever else ""
             yield (
-                f"There are {len(self.properties):,} property names{stays}: choose some by "
+                f"There are {len(self._properties):,} property names{stays}: choose some by "
                 "property_columns"
             )
-        if self._mapper.event is not None and len(self.events) > MANY_EVENTS:
+        if self._mapper.event is not None and len(self._events) > MANY_EVENTS:
             yield (
-                f"There are {len(self.events):,} event names. Does {self._mapper.event[1]} hold "
+                f"There are {len(self._events):,} event names. Does {self._mapper.event[1]} hold "
                 "what happened?"
             )
         yield from self._dangerous_names()
@@ -165,10 +188,12 @@ class Plan:
             "requests": self.requests,
             "bytes": self.bytes,
             "quota_seconds": round(self.quota_seconds, 1),
-            "events": dict(self.events.most_common()),
+            "event_names": len(self._events),
+            "events": dict(self.events()),
+            "property_names": len(self._properties),
             "properties": {
                 name: {"count": use.count, "types": dict(use.types.most_common())}
-                for name, use in self._by_use()
+                for name, use in self.properties()
             },
             "dangers": list(self.dangers()),
             "warnings": self.warnings(),
@@ -190,9 +215,9 @@ class Plan:
         )
         if self._quotas is not None:
             yield f"{self.service}'s quota would hold the sync up for {self.quota_seconds:,.0f} s"
-        for event, count in self.events.most_common():
+        for event, count in self.events():
             yield f"Event: {event}: {count:,}"
-        for name, use in self._by_use():
+        for name, use in self.properties():
             types = ", ".join(f"{kind} {count:,}" for kind, count in use.types.most_common())
             yield f"Property: {name}: {use.count:,} ({types})"
         for words in (*self.dangers(), *self.warnings()):
@@ -206,33 +231,43 @@ class Plan:
         self.ledger.merged += len(closed) - len(items)
 
     def _count_property(self, name: str, value: object) -> None:
-        name = _bounded(shown(name), self.properties)
-        use = self.properties.setdefault(name, PropertyUse())
+        name = _bounded(name, self._properties)
+        use = self._properties.setdefault(name, PropertyUse())
         use.count += 1
         use.types[_JSON_TYPES[type(value)]] += 1
 
-    def _by_use(self) -> list[tuple[str, PropertyUse]]:
-        return sorted(self.properties.items(), key=lambda each: (-each[1].count, each[0]))
+    def _told(self, counts: Mapping[str, int], is_listed: IsListed) -> set[str]:
+        return {*counts} if self._tells_all else told_in_a_log(counts, is_listed)
+
+    def _told_properties(self) -> set[str]:
+        counts = {name: use.count for name, use in self._properties.items()}
+        return self._told(counts, self._is_listed)
 
     def _dangerous_names(self) -> Iterator[str]:
-        numbered = [name for name in self.properties if any(map(str.isdigit, name)) or "#" in name]
-        if numbered := [*numbered, *(name for name in self.properties if "characters)" in name)]:
-            yield f"Digits or ids in property names: {_some(numbered)}"
-        mixed = [name for name, use in self.properties.items() if len(use.types) > 1]
+        told = self._told_properties()
+        numbered = [name for name in self._properties if any(map(str.isdigit, name))]
+        if numbered:
+            yield f"Digits or ids in property names: {_some(numbered, told)}"
+        mixed = [name for name, use in self._properties.items() if len(use.types) > 1]
         if mixed:
-            yield f"Properties with several types: {_some(mixed)}"
+            yield f"Properties with several types: {_some(mixed, told)}"
         spellings: dict[str, list[str]] = {}
-        for name in self.properties:
+        for name in self._properties:
             spellings.setdefault(name.casefold(), []).append(name)
-        alike = [" and ".join(names) for names in spellings.values() if len(names) > 1]
+        alike = [names for names in spellings.values() if len(names) > 1]
         if alike:
-            yield f"Property names that differ only in case: {_some(alike)}"
+            told = {" and ".join(names) for names in alike if told.issuperset(names)}
+            words = _some([" and ".join(names) for names in alike], told)
+            yield f"Property names that differ only in case: {words}"
 
 
 def _bounded(name: str, known: Counter[str] | dict[str, PropertyUse]) -> str:
     return name if name in known or len(known) < _MOST_NAMES else _OTHERS
 
 
-def _some(names: list[str], most: int = 10) -> str:
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(f"`{name}`" for name in names[:most]) + more
+def _some(names: list[str], told: Container[str], most: int = 10) -> str:
+    first = [f"`{name}`" for name in names if name in told][:most]
+    more = len(names) - len(first)
+    return ", ".join(first) + (
+        f"{' and ' if first else ''}{more:,} {'more' if first else 'of them'}" if more else ""
+    )

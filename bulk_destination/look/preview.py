@@ -60,7 +60,7 @@ class Preview:
 
     def of(self, source: Iterable[list[bytes]]) -> Plan:
         """Reads `source` to its end."""
-        walk = DryRun(self.connection, read_line)
+        walk = DryRun(self.connection, read_line, tells_all=True)
         for lines in source:
             for line in lines:
                 taken = walk.take(line)
@@ -107,8 +107,8 @@ def _parts(preview: Preview, plan: Plan) -> Iterator[RenderableType]:
     if preview.samples:
         yield _samples(preview.samples)
     yield _summary(plan)
-    if plan.events:
-        yield _table("Events", ["event", "records"], [[*row] for row in plan.events.most_common()])
+    if events := [[*row] for row in plan.events()]:
+        yield _table("Events", ["event", "records"], events)
     found = plan.as_json()
     rows = [
         [name, use["count"], ", ".join(use["types"])] for name, use in found["properties"].items()
