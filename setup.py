@@ -45,10 +45,12 @@ setup(
         "tests": [
             "airbyte-connector-models>=0.1,<1",  # the registry's own model of metadata.yaml
             "botocore>=1.36,<2",  # as in `s3`
+            "check-jsonschema>=0.33,<1",  # GitHub's workflows, by the schema that it carries
             "flask>=3,<4",  # what moto's server needs; moto[server] brings 37 packages
             "flask-cors>=5,<7",  # the same
             "hypothesis>=6.100,<7",
             "playwright>=1.49,<2",  # drives the Chromium of the browser tests
+            "pre-commit>=4,<5",  # `make lint` on each commit, for who wants that
             "jsonschema>=4.20,<5",
             "moto[s3]>=5.1,<6",  # a server that answers as S3 and STS do
             "mypy>=1.15,<3",
@@ -59,7 +61,6 @@ setup(
             "types-jsonschema>=4.20,<5",
             "types-PyYAML>=6,<7",
             "types-requests>=2.32,<3",
-            "uv>=0.5,<1",  # installs in seconds what pip does in minutes
         ],
     },
     entry_points={

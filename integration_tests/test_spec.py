@@ -1,40 +1,17 @@
-"""spec: a form that Airbyte can show, in agreement with what the connector takes."""
+"""spec: a form that Airbyte can show; unit_tests hold it against the configuration."""
 
 from __future__ import annotations
 
-import copy
-from typing import TYPE_CHECKING, Any
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jsonschema
-import pytest
-
-from bulk_destination.errors import ConfigurationError
-from bulk_destination.rejected.object_storage_config import LocalStorage, NoStorage, S3Storage
-from destination_heap_analytics.config import (
-    AccountPropertiesConfig,
-    HeapConfig,
-    TrackConfig,
-    UserPropertiesConfig,
-)
 
 if TYPE_CHECKING:
     from integration_tests.conftest import Connector
 
-MODELS = {
-    "track": TrackConfig,
-    "add_user_properties": UserPropertiesConfig,
-    "add_account_properties": AccountPropertiesConfig,
-}
-STORAGES = {"None": NoStorage, "S3": S3Storage, "Local": LocalStorage}
-
-
-def spec(connector: Connector) -> dict[str, Any]:
-    """The message's specification."""
-    outcome = connector.run_here("spec")
-    assert outcome.code == 0
-    (message,) = outcome.of_type("SPEC")
-    found: dict[str, Any] = message["spec"]
-    return found
+FORM = Path(__file__).parents[1] / "destination_heap_analytics" / "spec.json"
 
 
 def test_the_message(connector: Connector) -> None:
@@ -51,105 +28,7 @@ def test_the_message(connector: Connector) -> None:
     assert message["spec"]["supportsIncremental"] is True
     form = message["spec"]["connectionSpecification"]
     jsonschema.Draft7Validator.check_schema(form)
-    # Airbyte shows `oneOf` as a choice only where a constant tells the options apart.
-    types = [
-        option["properties"]["api_type"]["const"] for option in form["properties"]["api"]["oneOf"]
-    ]
-    assert types == list(MODELS)
+    # What is true of the form in the tree (unit_tests) is true of what is printed.
+    assert form == json.loads(FORM.read_bytes())["connectionSpecification"]
     assert "app_id" in form["required"]
     assert "default" not in form["properties"]["app_id"]
-
-
-def test_form_and_configuration_agree(connector: Connector) -> None:
-    """The same fields, the same required ones, the same defaults."""
-    form = spec(connector)["connectionSpecification"]
-    pairs: list[tuple[dict[str, Any], Any]] = [(form, HeapConfig)]
-    for option in form["properties"]["api"]["oneOf"]:
-        pairs.append((option, MODELS[option["properties"]["api_type"]["const"]]))
-    for option in form["properties"]["object_storage_config"]["oneOf"]:
-        pairs.append((option, STORAGES[option["properties"]["storage_type"]["const"]]))
-    for shown, model in pairs:
-        fields = model.model_fields
-        assert set(shown["properties"]) == set(fields)
-        required = {name for name, field in fields.items() if field.is_required()}
-        assert set(shown["required"]) == required
-        for name, field in fields.items():
-            if not field.is_required() and field.default is not None:
-                default = shown["properties"][name].get("default")
-                assert default == field.default, name
-
-
-def test_rejected_records_in_the_form(connector: Connector) -> None:
-    """A choice by a constant, each field explained, and what is secret is marked so."""
-    shown = spec(connector)["connectionSpecification"]["properties"]["object_storage_config"]
-    assert shown["title"]
-    assert shown["description"]
-    secret = set()
-    for option in shown["oneOf"]:
-        assert option["title"] == option["properties"]["storage_type"]["const"]
-        for name, field in option["properties"].items():
-            assert field["type"] == "string"
-            assert name == "storage_type" or (field["title"] and field["description"])
-            if field.get("airbyte_secret"):
-                secret.add(name)
-        assert [field["order"] for field in option["properties"].values()] == list(
-            range(len(option["properties"]))
-        )
-    assert [option["title"] for option in shown["oneOf"]] == list(STORAGES)
-    assert secret == {"access_key_id", "secret_access_key"}
-
-
-def test_what_the_form_takes_is_taken(connector: Connector) -> None:
-    """Valid and invalid configurations are told apart alike by the form and by the connector."""
-    form = jsonschema.Draft7Validator(spec(connector)["connectionSpecification"])
-    good = connector.config("https://c.eu.heap-api.com", api__property_columns="a, b.* , c as d")
-    published = {
-        "app_id": "11",
-        "base_url": "https://heapanalytics.com",
-        "api": {
-            "api_type": "track",
-            "property_columns": "*",
-            "event_column": "e",
-            "identity_column": "i",
-            "timestamp_column": "",
-        },
-    }
-    bucket = {"s3_bucket_name": "b-1", "s3_bucket_region": "us-east-1", "bucket_path": "a/b"}
-    s3 = {"storage_type": "S3", **bucket}
-    key = {"access_key_id": "a", "secret_access_key": "b"}
-    stores = [
-        {"storage_type": "None"},
-        {"storage_type": "Local", "path": "/rejected"},
-        s3,
-        {**s3, **key, "s3_endpoint": "http://localhost:9000"},
-        {**s3, "access_key_id": "", "secret_access_key": "", "role_arn": "", "s3_endpoint": ""},
-    ]
-    storing = [good | {"object_storage_config": store} for store in stores]
-    pasted = copy.deepcopy(good) | {"app_id": " 11 ", "base_url": " https://heapanalytics.com/ "}
-    for config in (good, published, pasted, connector.config("http://localhost:8087"), *storing):
-        form.validate(config)
-        HeapConfig.parse(config)
-    for change in (
-        {"app_id": "abc"},
-        {"app_id": 11},
-        {"app_id": ""},
-        {"base_url": "http://heapanalytics.com"},
-        {"base_url": 1},
-        {"base_url": "https://"},
-        {"base_url": "heapanalytics.com"},
-        {"base_url": "https://heapanalytics.com/?a=b"},
-        {"api": {"api_type": "track", "event_column": "e"}},
-        {"api": {"api_type": "track", "event_column": "e", "identity_column": " "}},
-        {"api": {"api_type": "other"}},
-        {"requests_in_flight": 0},
-        {"requests_in_flight": "4"},
-        {"max_retry_seconds": 0.5},
-        {"object_storage_config": {"storage_type": "GCS"}},
-        {"object_storage_config": {"storage_type": "Local", "path": "rejected"}},
-        {"object_storage_config": {**s3, "s3_bucket_name": "s3://b"}},
-        {"object_storage_config": {**s3, "s3_endpoint": "http://minio.example.com"}},
-    ):
-        config = copy.deepcopy(good) | change
-        assert not form.is_valid(config), change
-        with pytest.raises(ConfigurationError):
-            HeapConfig.parse(config)

@@ -1,19 +1,22 @@
 #!/usr/bin/env bash
 # Builds the image of each connector, tagged and labelled with what its metadata.yaml says, and
-# leaves in the folder given: `CONNECTOR.id` (its image), `base` (their base) and `engine` (a command
-# that takes Docker's arguments). The second takes little: all but its own code is the first one's.
+# leaves in the folder given: `CONNECTOR.id` (its image), `CONNECTOR.cdx.json` (what Python packages
+# are in it, in CycloneDX's form), `base` (their base) and `engine` (a command that takes Docker's
+# arguments). The second takes little: all but its own code is the first one's.
 #
 # A Docker engine is used where one answers. Else Debian's buildah and podman are, which need none;
 # then the base is made by debootstrap, so that no image registry is needed either.
 #
-# usage: build.sh FOLDER CONNECTOR...
+# usage: build.sh FOLDER CYCLONEDX CONNECTOR...
+#   CYCLONEDX      an environment with CycloneDX's tool for Python
 #   CONNECTOR      the folder of a connector
 #   BASE           base image, as in the Dockerfile; with Docker only
 #   PYTHON         whose pip settings hold, python3
 #   DEBIAN_MIRROR  where debootstrap loads from, if not from its own default
 set -euo pipefail
 made=$(mkdir -p "$1" && cd "$1" && pwd)
-connectors=("${@:2}")
+tool=$(cd "$2"/lib/python3*/site-packages && pwd)
+connectors=("${@:3}")
 cd "$(dirname "$0")/../.."
 
 python=${PYTHON:-python3}
@@ -123,6 +126,22 @@ build() {
     say "Image $name:$version: $(megabytes "$new") MB, of which $(megabytes "$base") MB are its base, $base."
 }
 
+# Asked of the environment that is in the image. The tool is only lent to it, and is not listed: the
+# Python whose packages are listed is started by it anew. Without a time or a number of its own, so
+# that the same image gives the same list.
+bill_of_materials() {
+    local connector=$1 bill=$made/$1.cdx.json
+    "$made/engine" run --rm --network=none --volume "$tool:/cyclonedx:ro" \
+        --entrypoint /connector/bin/python "$(cat "$made/$connector.id")" -c '
+import runpy, sys
+sys.path.insert(0, "/cyclonedx")
+sys.argv = ["cyclonedx-py", *sys.argv[1:]]
+runpy.run_module("cyclonedx_py", run_name="__main__")' \
+        environment --output-reproducible --spec-version 1.6 /connector/bin/python \
+        >"$bill.new" 2>"$made/cyclonedx.log" || give_up "CycloneDX failed: $(tail -5 "$made/cyclonedx.log")"
+    mv "$bill.new" "$bill"
+}
+
 pip_conf >"$made/pip.conf"
 secrets=(--secret "id=pip.conf,src=$made/pip.conf")
 bundle=$(certificates)
@@ -152,4 +171,5 @@ fi
 printf '%s\n' "$base" >"$made/base"
 for connector in "${connectors[@]}"; do
     build "$connector" "${builder[@]}"
+    bill_of_materials "$connector"
 done

@@ -1,0 +1,95 @@
+"""What is installed is what the locks name, by version and by hash."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+LOCKS = sorted([*ROOT.glob("*.lock"), *ROOT.glob("integration_tests/*/*.lock")])
+IMAGE, DEV, BUILD = (ROOT / f"requirements{part}.lock" for part in ("", "-dev", "-build"))
+OWN = canonicalize_name("destination-heap-analytics")
+
+
+def entries(lock: Path) -> list[Requirement]:
+    """The requirements of a lock; each has its hashes behind it."""
+    text = lock.read_text(encoding="utf-8").replace("\\\n", " ")
+    found = []
+    for line in text.splitlines():
+        requirement, *hashes = line.split(" --hash=")
+        assert hashes, f"{requirement} in {lock.name} has no hash"
+        for digest in hashes:
+            assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest.strip()), requirement
+        found.append(Requirement(requirement.strip()))
+    return found
+
+
+def versions(lock: Path) -> dict[str, str]:
+    """What a lock has this machine install, by name."""
+    return {
+        canonicalize_name(entry.name): str(entry.specifier).removeprefix("==")
+        for entry in entries(lock)
+        if entry.marker is None or entry.marker.evaluate()
+    }
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_each_is_pinned(lock: Path) -> None:
+    """By one version and by at least one hash."""
+    assert entries(lock)
+    for entry in entries(lock):
+        assert re.fullmatch(r"==[^,*]+", str(entry.specifier)), entry
+
+
+def test_image_and_tests_agree() -> None:
+    """What is tested is what an image holds."""
+    assert versions(IMAGE).items() <= versions(DEV).items()
+    assert {"pip", "setuptools", "uv"} <= versions(BUILD).keys()
+    assert versions(BUILD)["setuptools"] == versions(DEV)["setuptools"]
+
+
+def test_nothing_else_is_installed() -> None:
+    """Everything in this environment is in a lock, at that version."""
+    installed = {
+        canonicalize_name(found.name): found.version for found in importlib.metadata.distributions()
+    }
+    assert installed.pop(OWN)
+    others = installed.items() - (versions(DEV) | versions(BUILD)).items()
+    assert not others, f"{dict(others)} are in no lock; `make unit-tests` installs what is"
+
+
+def test_an_image_holds_what_it_needs() -> None:
+    """All that the package and its extra `s3` ask for, and none of the tests' tools."""
+    locked = versions(IMAGE)
+    for text in importlib.metadata.requires(OWN) or []:
+        asked = Requirement(text)
+        if asked.marker is None or asked.marker.evaluate({"extra": "s3"}):
+            assert asked.specifier.contains(locked[canonicalize_name(asked.name)]), asked
+    assert not locked.keys() & {"pytest", "mypy", "ruff", "starlette", "uv", "pip"}
+
+
+def test_everything_is_installed_by_hash() -> None:
+    """In the image, and by make: no step asks an index for what no lock names."""
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    installs = re.findall(r"bin/pip\S*(?: --python \S+)? (?:install|wheel)[^&\n]*", dockerfile)
+    assert len(installs) == 4
+    for command in installs:
+        assert "--require-hashes" in command or "--no-index" in command, command
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    installs = re.findall(r"pip (?:install|sync) .*", makefile)
+    assert len(installs) == 3
+    for command in installs:
+        constraints = ("--constraint $(DEV_LOCK)", "--build-constraint $(BUILD_LOCK)")
+        assert "--require-hashes" in command or all(part in command for part in constraints)
+
+
+def test_the_base_is_named_once() -> None:
+    """With a tag, and with the digest of it as soon as somebody has pinned it."""
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    (base,) = re.findall(r"^ARG BASE=(.*)$", dockerfile, re.MULTILINE)
+    assert re.fullmatch(r"[\w./-]+:[\w.-]+(@sha256:[0-9a-f]{64})?", base)
