@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,35 @@ def test_the_base_is_named_once() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     (base,) = re.findall(r"^ARG BASE=(.*)$", dockerfile, re.MULTILINE)
     assert re.fullmatch(r"[\w./-]+:[\w.-]+(@sha256:[0-9a-f]{64})?", base)
+
+
+#: A Docker whose registry knows one image.
+DOCKER = """#!/bin/sh
+case $1 in
+    pull) test "$3" = docker.io/airbyte/python-connector-base:4.0.0 ;;
+    image) echo "airbyte/python-connector-base@{digest}" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("before", ["", f"@sha256:{'0' * 64}"])
+def test_the_base_is_pinned(tmp_path: Path, before: str) -> None:
+    """`make base-digest` writes the digest that the registry has into the Dockerfile."""
+    dockerfile = tmp_path / "Dockerfile"
+    base = "docker.io/airbyte/python-connector-base:4.0.0"
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8").partition("\nFROM")[0]
+    named, changed = re.subn(r"(?m)^ARG BASE=.*$", f"ARG BASE={base}", text)
+    assert changed == 1
+    dockerfile.write_text(named.replace(f"{base}\n", f"{base}{before}\n"))
+    digest = f"sha256:{'ab' * 32}"
+    docker = tmp_path / "docker"
+    docker.write_text(DOCKER.format(digest=digest))
+    docker.chmod(0o755)
+    pin = ["bash", ROOT / "integration_tests/image/pin_base.sh", dockerfile]
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(pin, env=environment, capture_output=True, check=True)
+    assert dockerfile.read_text() == named.replace(f"{base}\n", f"{base}@{digest}\n")
+    docker.write_text(DOCKER.format(digest="sha1:none"))
+    refused = subprocess.run(pin, env=environment, capture_output=True, check=False)
+    assert refused.returncode == 1
+    assert digest in dockerfile.read_text()

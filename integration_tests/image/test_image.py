@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -31,6 +32,8 @@ from integration_tests.docs.markdown import Text
 ROOT = Path(__file__).parents[2]
 MADE = ROOT / ".cache" / "image"
 SAMPLES = ROOT / "sample_files"
+#: The distribution, whichever connector is in it.
+OWN = "destination-heap-analytics"
 #: Seconds; a container that hangs fails by it.
 PATIENCE = 120
 #: MB over the base. An image that grows by a fifth has caught something that nobody meant.
@@ -309,11 +312,11 @@ def test_contents(image: Image) -> None:
         "'beside': [p.name for p in packages.iterdir()]}))"
     )
     lock = (ROOT / "requirements.lock").read_text()
-    pins = {line.partition(" ;")[0] for line in lock.splitlines()}
+    pins = set(re.findall(r"^[\w.-]+==[^\s;]+", lock, re.MULTILINE))
     versions = {normal(name): version for name, version in inside["versions"].items()}
-    assert versions.pop("destination-heap-analytics")
+    assert versions.pop(OWN)
     assert {f"{name}=={version}" for name, version in versions.items()} <= pins
-    assert not versions.keys() & {"pip", "pytest", "mypy", "ruff", "uvicorn", "starlette"}
+    assert not versions.keys() & {"pip", "uv", "pytest", "mypy", "ruff", "uvicorn", "starlette"}
     ours = ("bulk_destination", image.connector.package)
     assert inside["ours"].keys() == set(ours)
     for package in ours:
@@ -330,6 +333,19 @@ def test_contents(image: Image) -> None:
         "--user=0:0",
     )
     assert found == ""
+
+
+def test_bill_of_materials(image: Image) -> None:
+    """The list that was left beside it names what is in it: no more, no less, no other version."""
+    bill = json.loads((MADE / f"{image.connector.package}.cdx.json").read_bytes())
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    named = {normal(part["name"]): part["version"] for part in bill["components"]}
+    inside = image.python(
+        "import importlib.metadata as m, json;"
+        "print(json.dumps({p.name: p.version for p in m.distributions()}))"
+    )
+    assert named == {normal(name): version for name, version in inside.items()}
+    assert all(part.get("licenses") for part in bill["components"] if normal(part["name"]) == OWN)
 
 
 def normal(name: str) -> str:
