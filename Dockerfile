@@ -26,7 +26,7 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
 # what builds them is what the lock names, and what they ask for has to be there already.
 FROM dependencies AS packages
 ARG CONNECTOR=destination_heap_analytics
-COPY pyproject.toml setup.py ./
+COPY LICENSE pyproject.toml setup.py ./
 COPY bulk_destination bulk_destination
 COPY ${CONNECTOR} ${CONNECTOR}
 RUN /build/tools/bin/pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir /wheels . \

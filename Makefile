@@ -152,7 +152,7 @@ $(CACHE)/browser/.made: integration_tests/browser/package.json integration_tests
 	@touch $@
 
 # What the Dockerfile copies, and what build.sh reads.
-$(IMAGE)/.made: Dockerfile .dockerignore integration_tests/image/build.sh metadata.yaml $(LOCK) $(BUILD_LOCK) pyproject.toml setup.py \
+$(IMAGE)/.made: Dockerfile .dockerignore integration_tests/image/build.sh metadata.yaml $(LOCK) $(BUILD_LOCK) LICENSE pyproject.toml setup.py \
 		$(CACHE)/cyclonedx/.made \
 		$(wildcard $(addsuffix /*.*,bulk_destination bulk_destination/* $(CONNECTORS)))
 	PYTHON=$(PYTHON) integration_tests/image/build.sh $(IMAGE) $(CACHE)/cyclonedx $(CONNECTORS)

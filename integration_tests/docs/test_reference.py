@@ -232,3 +232,23 @@ def test_the_form_is_the_packages(page: Page, tmp_path: Path) -> None:
     )
     (line,) = [line for line in done.stdout.splitlines() if b'"SPEC"' in line]
     assert json.loads(line)["spec"]["connectionSpecification"] == page.form
+
+
+#: Where a path of a document may begin, beside the top.
+FOLDERS = [
+    "bulk_destination",
+    "integration_tests",
+    "sample_files",
+    *(page.package for page in PAGES),
+]
+PLACES = [ROOT, *(ROOT / folder for folder in FOLDERS)]
+
+
+@pytest.mark.parametrize("document", ["bootstrap.md", "CONTRIBUTING.md"])
+def test_paths_are_there(document: str) -> None:
+    """Each file and folder that is named, those of a service to come (`x`) aside."""
+    named = re.findall(r"`([\w./-]+(?:\.(?:py|sh|md|json|yaml|lock)|/))`", Text.of(document).source)
+    assert len(named) > 10
+    for path in named:
+        if not re.search(r"(^|[/_])x[./]", path):
+            assert any((place / path).exists() for place in PLACES), path
