@@ -119,7 +119,7 @@ def test_the_base_is_pinned(tmp_path: Path, before: str) -> None:
     docker = tmp_path / "docker"
     docker.write_text(DOCKER.format(digest=digest))
     docker.chmod(0o755)
-    pin = ["bash", ROOT / "integration_tests/image/pin_base.sh", dockerfile]
+    pin = ["bash", str(ROOT / "integration_tests/image/pin_base.sh"), str(dockerfile)]
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     subprocess.run(pin, env=environment, capture_output=True, check=True)
     assert dockerfile.read_text() == named.replace(f"{base}\n", f"{base}@{digest}\n")
