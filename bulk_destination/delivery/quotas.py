@@ -6,6 +6,8 @@ after its end, whatever came of it: any 60 s that the service could look at then
 the quota.
 """
 
+from array import array
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +16,9 @@ from typing import Final
 #: The service's minute, and a tenth of a second for two clocks that do not run alike.
 MINUTE: Final = 60.1
 _UNLIMITED: Final = 1 << 62
+#: In which a window counts its keys. A quota of 1,000 is met too early only where as many events
+#: of other identities fell into the same cell: from some 30 million a minute on.
+CELLS: Final = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class Quotas:
 
     def app_window(self) -> "Window":
         """A window for the app."""
-        return Window(self.per_app or _UNLIMITED, self.seconds)
+        return Window(self.per_app or _UNLIMITED, self.seconds, cells=1)
 
     def identity_window(self) -> "Window":
         """A window for the identities of one lane."""
@@ -36,44 +41,96 @@ class Quotas:
 class Window:
     """What tries have used of a quota lately, key by key (an identity, or one key for the app).
 
-    Memory: one entry a key and one a try, for as long as it counts.
+    Keys share cells by their hash: two may be taken for one, and then send less than they may, but
+    never one for two. Memory: 4 bytes a cell, and 8 for each key of a try while it counts. Where
+    those get too many, the older tries are thrown together and count as long as the last of them.
+    So it is bounded, whatever the number of keys.
     """
 
-    def __init__(self, limit: int, seconds: float = MINUTE) -> None:
+    def __init__(self, limit: int, seconds: float = MINUTE, cells: int = CELLS) -> None:
         self.limit = limit
         self._seconds = seconds
-        self._used: Counter[str] = Counter()
-        self._ended: deque[tuple[float, Mapping[str, int]]] = deque()
+        self._used = array("I", [0]) * cells
+        self._ended: deque[_Ended] = deque()
+        self._remembered = 0
 
     def room(self, key: str, now: float) -> int:
         """How many more events of `key` may start now."""
-        while self._ended and self._ended[0][0] + self._seconds <= now:
-            _, counts = self._ended.popleft()
-            self._used.subtract(counts)
-            for over in counts:
-                if not self._used[over]:
-                    del self._used[over]
-        return self.limit - self._used[key]
+        self._forget(now)
+        return self.limit - self._used[hash(key) % len(self._used)]
 
     def opens_in(self, counts: Mapping[str, int], now: float) -> float | None:
         """Seconds until `counts` more may start; None while that hangs on a try under way."""
-        missing = {key: count - self.room(key, now) for key, count in counts.items()}
-        missing = {key: count for key, count in missing.items() if count > 0}
+        self._forget(now)
+        missing = {
+            cell: over
+            for cell, count in self._by_cell(counts).items()
+            if (over := count + self._used[cell] - self.limit) > 0
+        }
         if not missing:
             return 0.0
-        for ended, used in self._ended:
-            for key in missing.keys() & used.keys():
-                missing[key] -= used[key]
-                if missing[key] <= 0:
-                    del missing[key]
+        for ended in self._ended:
+            for cell in [*missing]:
+                missing[cell] -= ended.used(cell)
+                if missing[cell] <= 0:
+                    del missing[cell]
             if not missing:
-                return ended + self._seconds - now
+                return ended.at + self._seconds - now
         return None
 
     def begin(self, counts: Mapping[str, int]) -> None:
         """A try with `counts` events starts."""
-        self._used.update(counts)
+        for cell, count in self._by_cell(counts).items():
+            self._used[cell] += count
 
     def end(self, counts: Mapping[str, int], now: float) -> None:
         """A try that began with `counts` has ended."""
-        self._ended.append((now, counts))
+        self._ended.append(_Ended.of(now, self._by_cell(counts)))
+        self._remembered += len(counts)
+        if self._remembered > 4 * len(self._used) and len(self._ended) > 1:
+            self._throw_together()
+
+    def _by_cell(self, counts: Mapping[str, int]) -> Counter[int]:
+        found: Counter[int] = Counter()
+        for key, count in counts.items():
+            found[hash(key) % len(self._used)] += count
+        return found
+
+    def _forget(self, now: float) -> None:
+        """Tries that ended long enough ago count no more."""
+        while self._ended and self._ended[0].at + self._seconds <= now:
+            over = self._ended.popleft()
+            self._remembered -= len(over.cells)
+            for cell, count in zip(over.cells, over.counts, strict=True):
+                self._used[cell] -= count
+
+    def _throw_together(self) -> None:
+        """Makes the older half of the tries one, which takes at most a number a cell."""
+        together: Counter[int] = Counter()
+        at = 0.0
+        for _ in range((len(self._ended) + 1) // 2):
+            old = self._ended.popleft()
+            at = old.at
+            for cell, count in zip(old.cells, old.counts, strict=True):
+                together[cell] += count
+        self._ended.appendleft(_Ended.of(at, together))
+        self._remembered = sum(len(ended.cells) for ended in self._ended)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A try that has ended: what it used, cell by cell in their order."""
+
+    at: float
+    cells: "array[int]"
+    counts: "array[int]"
+
+    @classmethod
+    def of(cls, at: float, counts: Mapping[int, int]) -> "_Ended":
+        cells = sorted(counts)
+        return cls(at, array("I", cells), array("I", map(counts.__getitem__, cells)))
+
+    def used(self, cell: int) -> int:
+        """Events in `cell`."""
+        at = bisect_left(self.cells, cell)
+        return self.counts[at] if at < len(self.cells) and self.cells[at] == cell else 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulk_destination.delivery.quotas import Quotas, Window
+from bulk_destination.delivery.quotas import MINUTE, Quotas, Window
 
 LAW = settings(max_examples=300, deadline=None)
 SECONDS = 10.0
@@ -13,6 +15,7 @@ SECONDS = 10.0
 
 @given(
     st.integers(1, 20),
+    st.sampled_from([1, 2, 1 << 15]),
     st.lists(
         st.tuples(
             st.sampled_from(["ada", "bob"]),
@@ -26,10 +29,13 @@ SECONDS = 10.0
 )
 @LAW
 def test_exact_over_any_window(
-    limit: int, tries: list[tuple[str, int, float, float, float]]
+    limit: int, cells: int, tries: list[tuple[str, int, float, float, float]]
 ) -> None:
-    """Whenever, within a try, the service counts it: no window holds more than the limit."""
-    window = Window(limit, SECONDS)
+    """Whenever, within a try, the service counts it: no window holds more than the limit.
+
+    With few cells identities share them, and older tries are thrown together.
+    """
+    window = Window(limit, SECONDS, cells)
     now = 0.0
     under_way: list[tuple[float, dict[str, int]]] = []
     counted: list[tuple[float, str, int]] = []
@@ -91,8 +97,26 @@ def test_what_is_over_is_forgotten() -> None:
         window.begin({f"u{number}": 1})
         window.end({f"u{number}": 1}, number / 1.0)
     window.room("anyone", 1_000.0)
-    assert len(window._used) <= SECONDS  # memory is what is tested
-    assert len(window._ended) <= SECONDS
+    assert len(window._ended) <= SECONDS  # memory is what is tested
+    assert sum(window._used) <= SECONDS
+
+
+def test_any_number_of_identities_takes_the_same_memory() -> None:
+    """More than a million within one minute."""
+    window = Window(1_000, MINUTE)
+    tracemalloc.start()
+    try:
+        for number in range(0, 1_200_000, 1_000):
+            counts = {f"person{number + each}": 1 for each in range(1_000)}
+            now = number / 1_200_000 * MINUTE
+            window.begin(counts)
+            window.end(counts, now)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 2_500_000
+    assert 0 < window.room("person0", now) < 1_000
+    assert window.room("person0", 2.001 * MINUTE) == 1_000
 
 
 def test_zero_lifts_a_limit() -> None:
