@@ -1,17 +1,8 @@
 """The connector as its users meet it: a command, a pipe, and what comes back on stdout.
 
-`connector.write(...)` starts a process: `main.py`, by a fork of a process that has imported it
-(`fork_server`), which saves the seconds that its imports take. The fixture `main_py` has the same
-methods and starts `main.py` itself, as Airbyte does: for tests of what a fork cannot show.
-`connector.write_here(...)` runs the command in the test's own process, with its own stdin and
-stdout, where even a fork would only cost time. Whatever a test is about, the output of each run
-is searched for the values that were fed in.
-
-What a fork cannot show, and who does: that a command starts and how it is told what to do
-(test_main_py.py), variables that are read while it imports (the tests at DEBUG), a terminal, the
-encoding of stdout (test_preview.py), stdout that nobody reads and a flush that is missing
-(test_interrupted.py), memory with nothing imported before (the tests of memory), one `kill -9`
-and one signal of each kind.
+`connector.write(...)` starts the program, as Airbyte does. `connector.write_here(...)` runs the
+command in the test's own process, with its own stdin and stdout, where a start would only cost
+time. Whatever a test is about, the output of each run is searched for the values that were fed in.
 """
 
 from __future__ import annotations
@@ -28,18 +19,19 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bulk_destination import command_line
 from bulk_destination.http.pacing import RetryPolicy
 from bulk_destination.sync import Surroundings
-from fork_server import Forked, inherited
+from integration_tests.chaos.hurried import SERVICES
 from integration_tests.chaos.leaks import leaks
-from integration_tests.chaos.process import DESTINATIONS, FORKS, PROGRAMS, as_it_is, run_in
+from integration_tests.chaos.process import inherited, program
 from integration_tests.chaos.scenario import Service
 from integration_tests.services import APIS, Local, config, landed, local_service
 
@@ -210,7 +202,7 @@ def stats(state: Json) -> tuple[float, float]:
 class Process:
     """A running `write`, its stdin in our hands and its stdout read as it comes."""
 
-    popen: subprocess.Popen[bytes] | Forked
+    popen: subprocess.Popen[bytes]
     args: Sequence[str]
     on_state: Callable[[Json], None] | None = None
     lines: list[bytes] = field(default_factory=list)
@@ -330,12 +322,11 @@ class Process:
 
 @dataclass
 class Connector:
-    """Runs a connector's commands, each with files of its own; in forks, if it may."""
+    """Runs a connector's commands, each with files of its own."""
 
     folder: Path
     #: What it loads, unless told otherwise.
     api: str = "track"
-    forks: bool = True
     _files: int = 0
 
     record = staticmethod(record)
@@ -374,25 +365,15 @@ class Connector:
         *args: str,
         on_state: Callable[[Json], None] | None = None,
         log_level: str = "INFO",
-        surroundings: Surroundings | None = None,
     ) -> Process:
-        """Starts any command; in other surroundings, it has to be a fork."""
-        environment = inherited() | {"LOG_LEVEL": log_level}
-        if self.forks:
-            run = as_it_is(self.service)
-            if surroundings is not None:
-                run = partial(run_in, surroundings, self.service)
-            argv = [PROGRAMS[self.service], *args]
-            forked = FORKS.popen(run, argv, cwd=self.folder, env=environment)
-            return Process(forked, args, on_state)
-        assert surroundings is None
+        """Starts any command."""
         popen = subprocess.Popen(
-            [sys.executable, PROGRAMS[self.service], *args],
+            [*program(self.service), *args],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=self.folder,
-            env=environment,
+            env=inherited() | {"LOG_LEVEL": log_level},
         )
         return Process(popen, args, on_state)
 
@@ -401,11 +382,9 @@ class Connector:
         config: object,
         catalog: object = None,
         on_state: Callable[[Json], None] | None = None,
-        surroundings: Surroundings | None = None,
     ) -> Process:
         """Starts `write` with its stdin open."""
-        command = self._write(config, catalog)
-        return self.start(*command, on_state=on_state, surroundings=surroundings)
+        return self.start(*self._write(config, catalog), on_state=on_state)
 
     def write(
         self,
@@ -413,11 +392,9 @@ class Connector:
         lines: Iterable[bytes],
         catalog: object = None,
         log_level: str = "INFO",
-        surroundings: Surroundings | None = None,
     ) -> Outcome:
         """Runs `write` in a process on `lines`, to its end."""
-        command = self._write(config, catalog)
-        process = self.start(*command, log_level=log_level, surroundings=surroundings)
+        process = self.start(*self._write(config, catalog), log_level=log_level)
         process.send_all(lines)
         return process.finish()
 
@@ -440,7 +417,7 @@ class Connector:
         began, code = time.monotonic(), 0
         with redirected(stdin, stdout):
             try:
-                DESTINATIONS[self.service](surroundings).run(list(args))
+                command_line.run(SERVICES[self.service], list(args), surroundings)
             except SystemExit as end:
                 code = int(end.code or 0)
         outcome = Outcome(code, stdout.getvalue(), seconds=time.monotonic() - began)
@@ -470,7 +447,7 @@ def redirected(stdin: bytes, stdout: io.BytesIO) -> Iterator[None]:
 
 @pytest.fixture
 def connector(request: pytest.FixtureRequest, tmp_path: Path) -> Connector:
-    """The connector's command line, each process a fork; Heap's, unless a test says otherwise."""
+    """The connector's command line; Heap's, unless a test says otherwise."""
     return Connector(tmp_path, getattr(request, "param", "track"))
 
 
@@ -478,12 +455,6 @@ def connector(request: pytest.FixtureRequest, tmp_path: Path) -> Connector:
 def hackle(tmp_path: Path) -> Connector:
     """The same for Hackle."""
     return Connector(tmp_path, "user_events")
-
-
-@pytest.fixture
-def main_py(request: pytest.FixtureRequest, tmp_path: Path) -> Connector:
-    """The same, each process the program from its first import on, as Airbyte starts it."""
-    return Connector(tmp_path, getattr(request, "param", "track"), forks=False)
 
 
 # -- something that is not Heap -----------------------------------------------------------------

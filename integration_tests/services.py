@@ -1,8 +1,7 @@
 """What the tests know of each service: a configuration, the local one, and how a request looks.
 
-`@both` runs a test with the connector of each service, loading events, and `@both_programs` the
-same in a process of its own; `@every_api` once for each of all that they can load. The fixture
-(`connector`, `main_py`) is then the one that loads that.
+`@both` runs a test with the connector of each service, loading events, `@every_api` once for each
+of all that they can load. The fixture `connector` is then the one that loads that.
 """
 
 from __future__ import annotations
@@ -51,7 +50,6 @@ PURCHASE_COLUMNS: Final = {
 }
 
 both = pytest.mark.parametrize("connector", EVENTS, indirect=True)
-both_programs = pytest.mark.parametrize("main_py", EVENTS, indirect=True)
 every_api = pytest.mark.parametrize("connector", APIS, indirect=True)
 
 Json = dict[str, Any]

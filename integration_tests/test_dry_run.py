@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import re
 import signal
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from airbyte_cdk.models import (
 )
 
 from destination_heap_analytics import DestinationHeapAnalytics
-from integration_tests.chaos.process import FORKS, as_it_is
+from integration_tests.chaos.process import inherited, program
 from integration_tests.services import both
 from sandbox.heap import running
 
@@ -83,8 +84,14 @@ def test_no_log_tells_a_name_that_may_be_a_value(connector: Connector) -> None:
     assert b"Jane" not in outcome.stdout
     files = connector.file(config), connector.file(connector.catalog())
     args = ["preview", "--config", files[0], "--catalog", files[1], "--json"]
-    forked = FORKS.run(as_it_is(connector.service), ["main.py", *args], input=b"".join(made))
-    found = json.loads(forked.stdout)
+    previewed = subprocess.run(
+        [*program(connector.service), *args],
+        input=b"".join(made),
+        env=inherited(),
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    found = json.loads(previewed.stdout)
     assert found["events"] == {"Signed Up": 20, "HIV positive": 1}
     assert "notes.Jane Doe" in found["properties"]
 

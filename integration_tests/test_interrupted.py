@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from integration_tests.services import EVENTS, both, both_programs
+from integration_tests.services import EVENTS, both
 from sandbox.heap import SandboxOptions, running
 
 if TYPE_CHECKING:
@@ -59,14 +59,14 @@ def test_kill_and_start_again(connector: Connector) -> None:
         assert connector.landed(local) == list(range(total))
 
 
-@both_programs
-def test_asked_to_stop(main_py: Connector) -> None:
+@both
+def test_asked_to_stop(connector: Connector) -> None:
     """SIGTERM: requests under way finish, their states leave, and the exit code is not 0."""
-    _, _, most = EVENTS[main_py.api]
-    with main_py.running(latency_ms=700) as local:
-        config = main_py.config(local.url, requests_in_flight=1)
-        process = main_py.start_write(config)
-        process.send(numbered(main_py, 0, 4 * most, most // 2))
+    _, _, most = EVENTS[connector.api]
+    with connector.running(latency_ms=700) as local:
+        config = connector.config(local.url, requests_in_flight=1)
+        process = connector.start_write(config)
+        process.send(numbered(connector, 0, 4 * most, most // 2))
         # The first request is acknowledged and the second under way; stdin stays open.
         process.wait_for(b'"STATE"', 2)
         time.sleep(0.2)
@@ -74,7 +74,7 @@ def test_asked_to_stop(main_py: Connector) -> None:
         process.signal(signal.SIGTERM)
         outcome = process.finish(timeout=15)
         assert time.monotonic() - began < 10
-        held = main_py.landed(local)
+        held = connector.landed(local)
     assert outcome.code not in {0, -signal.SIGTERM}
     assert outcome.error["failure_type"] == "transient_error"
     assert "SIGTERM" in outcome.error["message"]
@@ -84,7 +84,7 @@ def test_asked_to_stop(main_py: Connector) -> None:
     assert outcome.ledger["accepted"] == 2 * most
 
 
-def test_asked_to_stop_while_heap_is_away(main_py: Connector, serve: Serve) -> None:
+def test_asked_to_stop_while_heap_is_away(connector: Connector, serve: Serve) -> None:
     """SIGINT does not wait for a Retry-After of a minute; a second signal does no harm."""
     asked: list[int] = []
 
@@ -92,8 +92,8 @@ def test_asked_to_stop_while_heap_is_away(main_py: Connector, serve: Serve) -> N
         asked.append(number)
         return 429, {"Retry-After": "60"}, b""
 
-    process = main_py.start_write(main_py.config(serve(script), requests_in_flight=1))
-    process.send(main_py.state(1), numbered(main_py, 0, 3_000, 500))
+    process = connector.start_write(connector.config(serve(script), requests_in_flight=1))
+    process.send(connector.state(1), numbered(connector, 0, 3_000, 500))
     process.wait_for(b'"STATE"')
     patience = time.monotonic() + 20
     while not asked and time.monotonic() < patience:
@@ -106,12 +106,12 @@ def test_asked_to_stop_while_heap_is_away(main_py: Connector, serve: Serve) -> N
     assert [state["id"] for state in outcome.states] == [1]
 
 
-def test_nobody_reads_stdout(main_py: Connector) -> None:
+def test_nobody_reads_stdout(connector: Connector) -> None:
     """The reader is gone: the process ends by itself, not with 0, and does not hang."""
     with running(SandboxOptions(quotas=False)) as heap:
-        process = main_py.start_write(main_py.config(heap.url))
+        process = connector.start_write(connector.config(heap.url))
         process.hang_up_on = b'"STATE"'
-        process.send_all([numbered(main_py, 0, 3_000, 10)] * 2)
+        process.send_all([numbered(connector, 0, 3_000, 10)] * 2)
         outcome = process.finish()
     assert outcome.code > 0
 

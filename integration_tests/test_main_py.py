@@ -1,8 +1,4 @@
-"""`main.py` and the console script, as Airbyte starts them: what a fork of them cannot show.
-
-Nearly all other processes of these tests are forks (see conftest.py). Here is what begins before a
-fork does, and a proof that a fork says the same.
-"""
+"""`main.py` and the console script at their start: what they import, and streams of all kinds."""
 
 from __future__ import annotations
 
@@ -14,24 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from integration_tests.chaos.process import PROGRAMS
+from integration_tests.chaos.process import program
 from integration_tests.conftest import Connector
 from integration_tests.services import EVENTS
 from sandbox.heap import running
 
 ROOT = Path(__file__).parents[1]
 CONSOLE_SCRIPT = Path(sys.executable).with_name("destination-heap-analytics")
-
-
-@pytest.mark.parametrize("args", [[], ["--help"], ["spec"], ["check", "--config", "no"]], ids=str)
-def test_a_fork_says_the_same(main_py: Connector, connector: Connector, args: list[str]) -> None:
-    """To the letter, on both streams, with the same exit code."""
-    processes = [starter.start(*args) for starter in (main_py, connector)]
-    for process in processes:
-        process.end_input()
-    real, fork = (process.finish() for process in processes)
-    assert (real.code, real.stdout, real.stderr) == (fork.code, fork.stdout, fork.stderr)
-    assert real.code == (0 if args else 2)
 
 
 def test_the_console_script(connector: Connector, tmp_path: Path) -> None:
@@ -127,7 +112,7 @@ def test_what_is_not_needed_is_not_imported(
             command, ["--config", config, "--catalog", connector.file(connector.catalog())]
         )
         done = subprocess.run(
-            [sys.executable, "-c", script, PROGRAMS[connector.service], command, *files],
+            [sys.executable, "-c", script, program(connector.service)[-1], command, *files],
             input=connector.record(data) + connector.state(1),
             env={"PATH": os.environ["PATH"]},
             capture_output=True,

@@ -1,8 +1,4 @@
-"""`preview`: the plan for people, `--json` for machines.
-
-On a terminal, and where an encoding is set, `main.py` itself is started: Python looks at both as it
-begins.
-"""
+"""`preview`: the plan for people, `--json` for machines."""
 
 from __future__ import annotations
 
@@ -11,7 +7,6 @@ import math
 import os
 import pty
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bulk_destination.sync import Surroundings
-from integration_tests.chaos.process import FORKS, as_it_is
+from integration_tests.chaos.process import inherited, program
 from integration_tests.services import APP_ID, EVENTS, SDK_KEY, both
 from sandbox.heap import SandboxOptions, running
 
@@ -33,22 +28,24 @@ NOWHERE = "http://127.0.0.1:9"
 def arguments(connector: Connector, config: object = None) -> list[str]:
     """The command line."""
     files = connector.file(config or connector.config(NOWHERE)), connector.file(connector.catalog())
-    return ["main.py", "preview", "--config", files[0], "--catalog", files[1]]
+    return [*program(connector.service), "preview", "--config", files[0], "--catalog", files[1]]
 
 
 def preview(
     connector: Connector, records: list[bytes], *args: str, config: object = None
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the command in a fork, with its output in pipes."""
+    """Runs the command with its output in pipes."""
     command = [*arguments(connector, config), *args]
-    run = as_it_is(connector.service)
-    shown = as_text(FORKS.run(run, command, input=b"".join(records), timeout=60))
+    shown = run(command, b"".join(records))
     assert not any(secret in shown.stdout + shown.stderr for secret in (APP_ID, SDK_KEY))
     return shown
 
 
-def as_text(done: subprocess.CompletedProcess[bytes]) -> subprocess.CompletedProcess[str]:
-    """The same with the output decoded."""
+def run(command: list[str], stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
+    """A command to its end, its output decoded."""
+    done = subprocess.run(
+        command, input=stdin, env=inherited(), capture_output=True, timeout=60, check=False
+    )
     said = done.stdout.decode(), done.stderr.decode()
     return subprocess.CompletedProcess(done.args, done.returncode, *said)
 
@@ -157,9 +154,7 @@ def test_faults_are_listed(connector: Connector) -> None:
     for field in ("app_id", "api.event_column", "api.identity_column"):
         assert field in shown.stderr
     files = ["--config", "no", "--catalog", "none"]
-    missing = FORKS.run(
-        as_it_is("heap"), ["main.py", "preview", *files], timeout=60
-    ).stderr.decode()
+    missing = run([*program("heap"), "preview", *files]).stderr
     assert "cannot read no:" in missing
     assert "cannot read none:" in missing
 
@@ -192,7 +187,7 @@ def on_a_terminal(command: list[str], stdin: bytes, folder: Path) -> tuple[int, 
 
 def test_colours_on_a_terminal(connector: Connector, tmp_path: Path) -> None:
     """There, rejected records are red."""
-    command = [sys.executable, *arguments(connector)]
+    command = arguments(connector)
     code, shown = on_a_terminal(command, connector.record({"name": "x", "who": "null"}), tmp_path)
     assert code == 3
     assert "\x1b[31m" in shown
@@ -204,7 +199,7 @@ def test_progress_bar(connector: Connector, tmp_path: Path, progress: bool) -> N
     records = b"".join(connector.record(connector.event(n)) for n in range(3_000))
     with running(SandboxOptions(quotas=False, latency_ms=300)) as heap:
         command = [
-            *(sys.executable, str(ROOT / "main.py"), "write"),
+            *(*program("heap"), "write"),
             *("--config", connector.file(connector.config(heap.url, requests_in_flight=1))),
             *("--catalog", connector.file(connector.catalog())),
             *(["--progress"] if progress else []),
@@ -231,10 +226,7 @@ def test_characters_that_no_terminal_takes(
     """Half an emoji, or an umlaut where stdout is ASCII, is escaped and ends nothing."""
     monkeypatch.setenv("PYTHONIOENCODING", encoding)
     record = connector.record(connector.event(1) | {"x": "\ud83d", "y": "\xe9"})
-    command = [sys.executable, *arguments(connector)]
-    shown = as_text(
-        subprocess.run(command, input=record, capture_output=True, cwd=ROOT, check=False)
-    )
+    shown = run(arguments(connector), record)
     assert shown.stderr == ""
     assert shown.returncode == 0
     assert "\\ud83d" in shown.stdout

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from integration_tests.services import APP_ID, EVENTS, SDK_KEY, both, both_programs, every_api
+from integration_tests.services import APP_ID, EVENTS, SDK_KEY, both, every_api
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,13 +74,13 @@ def test_refused_and_rejected(connector: Connector) -> None:
     assert_silent(outcome)
 
 
-@both_programs
-def test_a_process_with_debug_logs(main_py: Connector) -> None:
+@both
+def test_a_process_with_debug_logs(connector: Connector) -> None:
     """LOG_LEVEL=DEBUG shows no more values, nor do the HTTP library's loggers."""
     poison = ("venom", "toxin")
-    with main_py.running(quote_values=True, poison=poison, fail_rate=0.3, seed=1) as local:
-        config = main_py.config(local.url)
-        outcome = main_py.write(config, everything(main_py), log_level="DEBUG").succeeded()
+    with connector.running(quote_values=True, poison=poison, fail_rate=0.3, seed=1) as local:
+        config = connector.config(local.url)
+        outcome = connector.write(config, everything(connector), log_level="DEBUG").succeeded()
     assert_silent(outcome)
 
 

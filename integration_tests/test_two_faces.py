@@ -33,7 +33,7 @@ from bulk_destination.destination import BulkDestination
 from destination_hackle import DestinationHackle
 from destination_heap_analytics import DestinationHeapAnalytics
 from destination_heap_analytics.service import HEAP
-from integration_tests.chaos.process import PROGRAMS
+from integration_tests.chaos.process import inherited, program
 from integration_tests.conftest import redirected
 from integration_tests.services import both
 
@@ -64,10 +64,11 @@ def said(code: int, stdout: bytes, stderr: str) -> Said:
 def by_program(connector: Connector, args: list[str], stdin: bytes) -> Said:
     """The program, with a pipe at each end."""
     done = subprocess.run(
-        [sys.executable, PROGRAMS[connector.service], *args],
+        [*program(connector.service), *args],
         input=stdin,
         capture_output=True,
         cwd=connector.folder,
+        env=inherited(),
         check=False,
         timeout=60,
     )
@@ -88,9 +89,9 @@ def by_run(run: Callable[[list[str]], object], args: list[str], stdin: bytes) ->
 
 def both_say(connector: Connector, args: list[str], stdin: bytes = b"") -> Said:
     """What the program says, once `run` of the class has said the same."""
-    program = by_program(connector, args, stdin)
-    assert by_run(CLASSES[connector.service]().run, args, stdin) == program
-    return program
+    found = by_program(connector, args, stdin)
+    assert by_run(CLASSES[connector.service]().run, args, stdin) == found
+    return found
 
 
 def parsed(stdout: str) -> list[Json]:
@@ -303,14 +304,14 @@ def test_stdout_is_closed(connector: Connector) -> None:
     """One line says so, also where the CDK was imported: its own handler wants to flush stdout."""
     script = "import sys, destination_heap_analytics as heap\n"
     script += "heap.DestinationHeapAnalytics().run(sys.argv[1:])"
-    ways = [
+    ends = [
         subprocess.run(
-            f"{shlex.join([sys.executable, *program])} spec >&-",
+            f"{shlex.join(way)} spec >&-",
             shell=True,
             check=False,
             capture_output=True,
         )
-        for program in ([PROGRAMS["heap"]], ["-c", script])
+        for way in (program("heap"), [sys.executable, "-c", script])
     ]
-    program, by_class = ((way.returncode, way.stdout, way.stderr) for way in ways)
-    assert program == by_class == (1, b"", b"destination-heap-analytics: stdout is closed\n")
+    by_program, by_class = ((end.returncode, end.stdout, end.stderr) for end in ends)
+    assert by_program == by_class == (1, b"", b"destination-heap-analytics: stdout is closed\n")

@@ -216,7 +216,7 @@ def test_values_on_the_wire(connector: Connector) -> None:
     assert "people_id" in outcome.logs
 
 
-def test_memory_stays_bounded(main_py: Connector) -> None:
+def test_memory_stays_bounded(connector: Connector) -> None:
     """80,000 distinct records, 100 MB of input before a slow Heap: the process stays small."""
     filler = "lorem ipsum " * 85
 
@@ -227,15 +227,15 @@ def test_memory_stays_bounded(main_py: Connector) -> None:
                 b'{"who":"c%d","text":"%d %b"}}}\n' % (n, n, filler.encode())
                 for n in range(start, start + 200)
             )
-            yield main_py.state(start + 200)
+            yield connector.state(start + 200)
 
     with running(SandboxOptions(latency_ms=150)) as heap:
-        config = main_py.config(heap.url, "add_account_properties")
-        outcome = main_py.write(config, lines()).succeeded()
+        config = connector.config(heap.url, "add_account_properties")
+        outcome = connector.write(config, lines()).succeeded()
         assert heap.stats()["accounts"] == 80_000
         # At 1 MB a request.
         assert len(heap.requests()) <= 130
     assert [state["id"] for state in outcome.states] == list(range(200, 80_001, 200))
-    assert sum(main_py.stats(state)[0] for state in outcome.states) == 80_000.0
+    assert sum(connector.stats(state)[0] for state in outcome.states) == 80_000.0
     if outcome.peak_bytes:
         assert outcome.peak_bytes < 160_000_000  # docs/speed.md says so

@@ -386,7 +386,7 @@ def test_names_stay_in_the_folder(connector: Connector, folder: Path, name: str)
     assert new == set(folder.parent.glob("*.json")), "the configuration and the catalog"
 
 
-def test_memory_stays_bounded(main_py: Connector, folder: Path) -> None:
+def test_memory_stays_bounded(connector: Connector, folder: Path) -> None:
     """100 MB of lines of which little is sent, before a slow Heap: the source is slowed."""
     pad = b"x" * 20_000
 
@@ -398,12 +398,14 @@ def test_memory_stays_bounded(main_py: Connector, folder: Path) -> None:
                 b'{"name":"e","who":"%b","n":%d,"pad":"%b"}}}\n' % (who, n, pad)
             )
             if n % 100 == 99:
-                yield main_py.state(n)
+                yield connector.state(n)
 
     with running(SandboxOptions(quotas=False, latency_ms=100)) as heap:
         storage = local(folder)
-        config = main_py.config(heap.url, api__property_columns="n", object_storage_config=storage)
-        outcome = main_py.write(config, lines()).succeeded()
+        config = connector.config(
+            heap.url, api__property_columns="n", object_storage_config=storage
+        )
+        outcome = connector.write(config, lines()).succeeded()
         assert heap.stats()["events"] == 4_000
     assert numbers(kept(folder)) == list(range(0, 5_000, 5))
     assert len(files(folder)) == 3

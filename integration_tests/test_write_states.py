@@ -95,23 +95,23 @@ def test_a_state_behind_every_record(connector: Connector) -> None:
     assert {connector.stats(state) for state in outcome.states} == {(1.0, 0.0)}
 
 
-def test_no_state_before_its_records(main_py: Connector) -> None:
+def test_no_state_before_its_records(connector: Connector) -> None:
     """At the moment a state is seen on stdout, the service holds every record before it."""
     numbers = 4_000
     looked: list[int] = []
     trouble = {"latency_ms": 30, "fail_rate": 0.4, "seed": 11}
-    with main_py.running(**trouble, fail_kinds=("503", "reset-before")) as local:
+    with connector.running(**trouble, fail_kinds=("503", "reset-before")) as local:
 
         def look(state: dict[str, Any]) -> None:
-            assert set(range(state["id"])) <= set(main_py.landed(local))
+            assert set(range(state["id"])) <= set(connector.landed(local))
             looked.append(state["id"])
 
-        process = main_py.start_write(main_py.config(local.url), on_state=look)
+        process = connector.start_write(connector.config(local.url), on_state=look)
         lines: list[bytes] = []
         for number in range(1, numbers + 1):
-            lines.append(main_py.record(main_py.event(number - 1)))
+            lines.append(connector.record(connector.event(number - 1)))
             if number % 200 == 0:
-                lines.append(main_py.state(number))
+                lines.append(connector.state(number))
         process.send_all([b"".join(lines)])
         process.finish().succeeded()
     assert looked == list(range(200, numbers + 1, 200))

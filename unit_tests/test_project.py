@@ -93,12 +93,20 @@ OUTSIDE = {"socket", "threading", "queue", "requests", "time", "os", "sys"}
 #: The same for the fault suite; what says what must land knows no connector.
 CHAOS = ROOT / "integration_tests" / "chaos"
 CHAOS_LAYERS = [
-    *("source", "scenario", "model", "leaks", "process", "witness", "verdict", "play", "quotas"),
+    *(
+        "source",
+        "scenario",
+        "model",
+        "leaks",
+        "hurried",
+        "process",
+        "witness",
+        "verdict",
+        "play",
+        "quotas",
+    ),
     *("__init__", "__main__"),
 ]
-#: The same for the processes of the tests, which know nothing of what they run.
-FORKS = ROOT / "fork_server"
-FORKS_LAYERS = ["job", "process", "__init__", "program", "__main__"]
 CHAOS_APART = {"source", "scenario", "model", "leaks", "witness"}
 
 
@@ -118,7 +126,6 @@ FOLDERS = {
     **{f"bulk_destination.{room}": layers for room, layers in ROOMS.items()},
     **CONNECTORS,
     "integration_tests.chaos": CHAOS_LAYERS,
-    "fork_server": FORKS_LAYERS,
 }
 
 

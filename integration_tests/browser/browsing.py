@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from integration_tests.chaos.process import FORKS, PROGRAMS, as_it_is
+from integration_tests.chaos.process import inherited, program
 from integration_tests.chaos.scenario import Service
 
 ROOT: Final = Path(__file__).parents[2]
@@ -143,9 +144,15 @@ def windows(browser: Browser) -> Iterator[Windows]:
 def connector(
     *arguments: str, stdin: bytes = b"", service: Service = "heap"
 ) -> list[dict[str, Any]]:
-    """Runs a connector's command to its end, in a fork; the messages on its stdout."""
-    command = [PROGRAMS[service], *arguments]
-    done = FORKS.run(as_it_is(service), command, input=stdin, timeout=2 * PATIENCE)
+    """Runs a connector's command to its end; the messages on its stdout."""
+    done = subprocess.run(
+        [*program(service), *arguments],
+        input=stdin,
+        env=inherited(),
+        capture_output=True,
+        timeout=2 * PATIENCE,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-2_000:]
     return [json.loads(line) for line in done.stdout.splitlines()]
 

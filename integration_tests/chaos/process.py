@@ -1,52 +1,56 @@
 """A connector's `write` as a process: it is fed, its states are seen as they come, it ends.
 
-A start costs seconds, nearly all for the imports of Airbyte's CDK. So there are two ways: the
-program as Airbyte starts it, and a fork of a process that has imported the same and does nothing
-else (`fork_server`). A fork runs the same command line, with shorter waits.
+It is the program as Airbyte starts it, or the same command line with shorter waits (`hurried.py`).
 """
 
 from __future__ import annotations
 
 import json
-import runpy
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from bulk_destination.destination import BulkDestination
-from bulk_destination.http.client import READ_TIMEOUT
-from bulk_destination.http.pacing import RetryPolicy
-from bulk_destination.sync import Surroundings
-from destination_hackle import DestinationHackle
-from destination_heap_analytics import DestinationHeapAnalytics
-from fork_server import Forked, ForkServer, inherited
 from integration_tests.chaos.scenario import Service
 from integration_tests.chaos.source import Json
 
 ROOT: Final = Path(__file__).parents[2]
 #: Seconds. A connector that hangs fails by it.
 PATIENCE: Final = 600.0
-#: Seconds for an answer where Heap hangs: longer than a local Heap takes on a busy machine,
-#: shorter than its hangs.
-SHORT_READ_TIMEOUT: Final = 1.5
+#: Seconds for an answer: the connector's own, and where a service hangs. That is longer than a
+#: local one takes on a busy machine, and shorter than its hangs.
+READ_TIMEOUT, SHORT_READ_TIMEOUT = 120.0, 1.5
 
-#: What Airbyte starts, in Python, and what is in it.
-PROGRAMS: Final[dict[Service, str]] = {
-    "heap": str(ROOT / "main.py"),
-    "hackle": str(Path(sys.executable).with_name("destination-hackle")),
+#: What Airbyte starts, in Python.
+_PROGRAMS: Final[dict[Service, Path]] = {
+    "heap": ROOT / "main.py",
+    "hackle": Path(sys.executable).with_name("destination-hackle"),
 }
-DESTINATIONS: Final[dict[Service, type[BulkDestination]]] = {
-    "heap": DestinationHeapAnalytics,
-    "hackle": DestinationHackle,
-}
-#: Forks with both connectors imported.
-FORKS: Final = ForkServer("integration_tests.chaos.process")
+#: A shell that sets the first hides a missing flush; the second makes every start slow.
+_HIDING: Final = {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
+
+
+def program(service: Service) -> list[str]:
+    """What Airbyte starts; a command and its arguments come behind it."""
+    return [sys.executable, str(_PROGRAMS[service])]
+
+
+def inherited() -> dict[str, str]:
+    """The environment of this process, without what a shell may have set that changes a test.
+
+    A proxy would be asked for loopback.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _HIDING and not name.lower().endswith("_proxy")
+    }
 
 
 @dataclass(frozen=True)
@@ -84,16 +88,27 @@ class Connector:
         patient: bool,
         hangs: bool = False,
     ) -> None:
-        """Starts it; `patient` as its program, else as a fork, ready for a service that hangs."""
-        args = ["write"]
+        """Starts it: `patient` as its program, else hurried; ready for a service that `hangs`."""
+        command = program(service)
+        if not patient:
+            read_timeout = SHORT_READ_TIMEOUT if hangs else READ_TIMEOUT
+            hurried = Path(__file__).with_name("hurried.py")
+            command = [sys.executable, str(hurried), service, str(read_timeout)]
+        command.append("write")
         for name, content in (("config", config), ("catalog", catalog)):
             path = folder / f"{name}.json"
             path.write_text(json.dumps(content))
-            args += [f"--{name}", str(path)]
+            command += [f"--{name}", str(path)]
         self._stderr = folder / "stderr"
         self._hangs = False
-        start = _program if patient else _fork(hangs)
-        self._process = start(service, args, self._stderr)
+        with self._stderr.open("wb") as errors:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=inherited(),
+            )
 
     def kill(self) -> None:
         """kill -9, this process and no other; callable from any thread."""
@@ -134,43 +149,3 @@ class Connector:
             for chunk in chunks:
                 stdin.write(chunk)
                 stdin.flush()
-
-
-def as_it_is(service: Service) -> Callable[[], object]:
-    """What a fork does to be a connector's program as it is."""
-    return partial(runpy.run_path, PROGRAMS[service], run_name="__main__")
-
-
-MAIN_PY: Final = as_it_is("heap")
-
-
-def _program(service: Service, args: list[str], stderr: Path) -> subprocess.Popen[bytes]:
-    """The program as Airbyte starts it."""
-    with stderr.open("wb") as errors:
-        return subprocess.Popen(
-            [sys.executable, PROGRAMS[service], *args],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=inherited(),
-        )
-
-
-def _fork(hangs: bool) -> Callable[[Service, list[str], Path], Forked]:
-    """The same command in a fork of a process that has imported it."""
-    surroundings = Surroundings(
-        retry_policy=RetryPolicy(first=0.01, longest=0.1),
-        read_timeout=SHORT_READ_TIMEOUT if hangs else READ_TIMEOUT,
-    )
-
-    def start(service: Service, args: list[str], stderr: Path) -> Forked:
-        run = partial(run_in, surroundings, service)
-        with stderr.open("wb") as errors:
-            return FORKS.popen(run, [PROGRAMS[service], *args], env=inherited(), stderr=errors)
-
-    return start
-
-
-def run_in(surroundings: Surroundings, service: Service = "heap") -> None:
-    """What a fork does: the program in other surroundings."""
-    DESTINATIONS[service](surroundings).run(sys.argv[1:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from destination_hackle.config import HackleConfig
-from integration_tests.chaos.process import FORKS, PROGRAMS, as_it_is
+from integration_tests.chaos.process import inherited, program
 from integration_tests.chaos.scenario import Service
 from integration_tests.docs.markdown import ROOT, Text, code
 
@@ -227,8 +228,13 @@ def test_a_whole_configuration() -> None:
 @for_each
 def test_the_form_is_the_packages(page: Page, tmp_path: Path) -> None:
     """What `spec` prints is the form that the documents are held against."""
-    done = FORKS.run(
-        as_it_is(page.service), [PROGRAMS[page.service], "spec"], cwd=tmp_path, timeout=60
+    done = subprocess.run(
+        [*program(page.service), "spec"],
+        cwd=tmp_path,
+        env=inherited(),
+        capture_output=True,
+        timeout=60,
+        check=True,
     )
     (line,) = [line for line in done.stdout.splitlines() if b'"SPEC"' in line]
     assert json.loads(line)["spec"]["connectionSpecification"] == page.form

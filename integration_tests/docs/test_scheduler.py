@@ -1,9 +1,4 @@
-"""docs/scheduler.md: `sync.sh` as it is, with a source that others wrote and one that can die.
-
-By the document word for word, the connector is `main.py` from its start on. Elsewhere it is a
-program that has itself forked of a process which has done its imports (`fork_server`): there the
-script is what is tested.
-"""
+"""docs/scheduler.md: `sync.sh` as it is, with a source that others wrote and one that can die."""
 
 from __future__ import annotations
 
@@ -25,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from integration_tests.chaos.process import FORKS, MAIN_PY
+from integration_tests.chaos.process import program
 from integration_tests.docs.markdown import ROOT, Text
 from sandbox.heap import Sandbox, SandboxOptions, running
 
@@ -116,7 +111,7 @@ class Folder:
             time.sleep(0.01)
 
 
-def program(folder: Path, name: str, script: str) -> None:
+def executable(folder: Path, name: str, script: str) -> None:
     """An executable."""
     file = folder / name
     file.write_text(script)
@@ -134,7 +129,8 @@ def folder(tmp_path: Path) -> Folder:
     for name, block in zip(names, DOCUMENT.blocks("json"), strict=True):
         json.loads(block)
         (made.path / name).write_text(block)
-    FORKS.program(made.connector, MAIN_PY)
+    script = f'#!/bin/sh\necho $$ > {made.pid}\nexec {shlex.join(program("heap"))} "$@"\n'
+    executable(made.programs, made.connector.name, script)
     return made
 
 
@@ -152,8 +148,6 @@ def test_by_the_document(folder: Folder) -> None:
     if not (SOURCE_FAKER / "source-faker").exists():
         pytest.fail("source-faker is not installed: run `make real-source-environments` first")
     (folder.programs / "source-faker").symlink_to(SOURCE_FAKER / "source-faker")
-    main_py = f'#!/bin/sh\nexec "{sys.executable}" "{ROOT}/main.py" "$@"\n'
-    program(folder.programs, folder.connector.name, main_py)
     install, set_up, run = map(str.splitlines, DOCUMENT.blocks("sh"))
     # What needs the package index is not run here.
     assert all("pip install" in line or line.startswith("export PATH=") for line in install)
@@ -273,7 +267,7 @@ def paged_source(
     script = PAGED_SOURCE.format(
         python=sys.executable, total=total, pause=pause, fails_at=fails_at, fields=fields
     )
-    program(folder.programs, "source-faker", script)
+    executable(folder.programs, "source-faker", script)
     config = json.loads((folder.path / "heap.json").read_text())
     config["api"] = {key: value for key, value in config["api"].items() if "_type" in key} | {
         "event_column": "product_id",

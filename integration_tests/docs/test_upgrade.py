@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from bulk_destination.mapping.stream import Stream
 from bulk_destination.mapping.values import Rejected
 from destination_heap_analytics.apis import make_api
 from destination_heap_analytics.config import HeapConfig
-from integration_tests.chaos.process import FORKS, MAIN_PY
+from integration_tests.chaos.process import inherited, program
 from integration_tests.docs.markdown import ROOT, Text
 from sandbox.heap import Sandbox, SandboxOptions, running
 
@@ -146,7 +147,7 @@ def seen(number: int, **fields: Any) -> Json:
 
 
 def run(folder: Path, command: str, config: Json, records: list[Json] | None = None) -> Ran:
-    """A command, as Airbyte runs it, but in a fork; a state stands behind the records."""
+    """A command, as Airbyte runs it; a state stands behind the records."""
     (folder / "config.json").write_text(json.dumps(config))
     properties: Json = {name: {} for name in (records or [{}])[0]}
     stream: Json = {"name": "visits", "json_schema": {"type": "object", "properties": properties}}
@@ -162,12 +163,14 @@ def run(folder: Path, command: str, config: Json, records: list[Json] | None = N
     descriptor = {"stream_descriptor": {"name": "visits"}, "stream_state": {"at": len(lines)}}
     lines.append({"type": "STATE", "state": {"type": "STREAM", "stream": descriptor}})
     to_write = ["--catalog", "catalog.json"] if command == "write" else []
-    done = FORKS.run(
-        MAIN_PY,
-        ["main.py", command, "--config", "config.json", *to_write],
+    done = subprocess.run(
+        [*program("heap"), command, "--config", "config.json", *to_write],
         input="".join(f"{json.dumps(line)}\n" for line in lines).encode() if to_write else b"",
         cwd=folder,
+        env=inherited(),
+        capture_output=True,
         timeout=120,
+        check=False,
     )
     return Ran(done.returncode, [json.loads(line) for line in done.stdout.splitlines()])
 

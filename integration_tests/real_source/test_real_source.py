@@ -3,9 +3,6 @@
 PyAirbyte starts the connector as a process and pipes into it what the source says. It takes a
 sync for a success that reported an error and ended with 0, so what counts here is what Heap holds.
 Between PyAirbyte and each program a tap writes down what the program says, and changes nothing.
-
-Where there are several syncs, the connector is a program that has itself forked of a process which
-has done its imports (`fork_server`); elsewhere it is the console script.
 """
 
 import json
@@ -20,7 +17,6 @@ from typing import Any
 import pytest
 
 from integration_tests.chaos.leaks import leaks
-from integration_tests.chaos.process import FORKS, MAIN_PY
 from sandbox.heap import Sandbox, SandboxOptions, running
 
 HERE = Path(__file__).parent
@@ -123,12 +119,8 @@ def pyairbyte_syncs(
     folder: Path, heap: Sandbox, api: Json, stream: str, states: list[str], *options: str
 ) -> list[Sync]:
     """One sync after another, as many as `states`, each with the state kept under that name."""
-    program = CONNECTOR
-    if len(states) > 1:
-        program = folder / "forked"
-        FORKS.program(program, MAIN_PY)
     source = Tap.on(program_of("source-faker", "source-faker"), folder / "source")
-    connector = Tap.on(program, folder / "connector")
+    connector = Tap.on(CONNECTOR, folder / "connector")
     command: list[str | Path] = [program_of("pyairbyte", "python"), HERE / "pyairbyte_sync.py"]
     command += ["--source", source.program, "--destination", connector.program]
     command += ["--config", connector_config(folder, heap, api)]

@@ -1,14 +1,13 @@
 """PyAirbyte's smoke test of a destination: small streams of data that destinations stumble over.
 
 It only asks whether the destination ended well. What counts here is what the service holds.
-PyAirbyte starts its destination a hundred times, so what it starts has itself forked of a process
-that has imported the connector (`fork_server`).
 """
 
 from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,16 @@ from typing import Any
 import pytest
 
 import sandbox.hackle
-from integration_tests.chaos.process import FORKS, as_it_is
 from integration_tests.chaos.scenario import Service
 from sandbox.hackle.sandbox import workspace_of
 from sandbox.heap import Sandbox, running
 
 HERE = Path(__file__).parent
 PYTHON = HERE.parents[1] / ".cache" / "pyairbyte" / "bin" / "python"
+CONNECTORS: dict[Service, Path] = {
+    "heap": Path(sys.executable).with_name("destination-heap-analytics"),
+    "hackle": Path(sys.executable).with_name("destination-hackle"),
+}
 PATIENCE = 600
 
 #: What the scenarios are loaded by, unless named below: each has a column `id`.
@@ -142,11 +144,8 @@ def smoke_tested(
     """What `pyairbyte_smoke.py` says of each test; it inherits nothing of the shell."""
     if not PYTHON.exists():
         pytest.fail("PyAirbyte is not installed: run `make integration-tests`")
-    connector = folder / "bin" / f"destination-{service}"
-    connector.parent.mkdir()
-    FORKS.program(connector, as_it_is(service))
     done = subprocess.run(
-        [PYTHON, HERE / "pyairbyte_smoke.py", "--destination", connector, *options],
+        [PYTHON, HERE / "pyairbyte_smoke.py", "--destination", CONNECTORS[service], *options],
         input=json.dumps(plan),
         cwd=folder,
         env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "AIRBYTE_LOGGING_ROOT": str(folder)},
