@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import re
 import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 from airbyte_cdk.models import (
