@@ -252,7 +252,7 @@ PLACES = [ROOT, *(ROOT / folder for folder in FOLDERS)]
 
 @pytest.mark.parametrize("document", ["bootstrap.md", "CONTRIBUTING.md"])
 def test_paths_are_there(document: str) -> None:
-    """Each file and folder that is named, those of a service to come (`x`) and of make's cache aside."""
+    """Each file and folder that is named; not a service to come (`x`), nor what make makes."""
     named = re.findall(r"`([\w./-]+(?:\.(?:py|sh|md|json|yaml|lock)|/))`", Text.of(document).source)
     assert len(named) > 10
     for path in named:
