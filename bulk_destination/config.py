@@ -12,38 +12,37 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from bulk_destination.delivery.quotas import Quotas
 from bulk_destination.errors import ConfigurationError, Fault
-from bulk_destination.fields import Frozen
-from bulk_destination.mapping.columns import (
-    PropertySelection,
-    did_you_mean,
-    nearest,
-    parse_property_columns,
-)
+from bulk_destination.fields import Frozen, OptionalText
+from bulk_destination.mapping.grammar import Wanted
+from bulk_destination.mapping.reading import lasting_problems
+from bulk_destination.mapping.spelling import did_you_mean, nearest
 from bulk_destination.names import shown
 from bulk_destination.rejected.object_storage_config import LocalStorage, NoStorage, S3Storage
 
 
-def _property_selection(text: str) -> PropertySelection:
-    selection = parse_property_columns(text)
-    if isinstance(selection, str):
-        raise PydanticCustomError("property_columns", "{fault}", {"fault": selection})
-    return selection
+def _readable(wanted: Wanted) -> AfterValidator:
+    """Refuses a text that no stream could make sense of; the rest is read when one is known."""
+
+    def read(text: str | None) -> str | None:
+        if text is not None and (problems := lasting_problems(text, wanted)):
+            raise PydanticCustomError("columns", "{problems}", {"problems": problems})
+        return text
+
+    return AfterValidator(read)
 
 
-Column = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-_PropertyColumns = Annotated[str, AfterValidator(_property_selection)]
+#: A field that asks for one value; one that says who or which it is; and one that may be left out.
+Column = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), _readable("value")]
+IdentityColumn = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1), _readable("identity")
+]
+OptionalColumn = Annotated[OptionalText, _readable("value")]
 
 
 class PropertyColumns(Frozen):
     """A part of the configuration that says which columns become properties."""
 
-    property_columns: _PropertyColumns = "*"
-
-    @property
-    def selection(self) -> PropertySelection:
-        """`property_columns`, read."""
-        assert isinstance(self.property_columns, PropertySelection)  # noqa: S101  # its validator made it one
-        return self.property_columns
+    property_columns: Annotated[str, _readable("properties")] = "*"
 
 
 class DeliveryConfig(Frozen):
@@ -70,11 +69,7 @@ class DeliveryConfig(Frozen):
 
     @abstractmethod
     def columns(self) -> Iterable[tuple[str, str]]:
-        """Each column that is named, after the path of the field that names it."""
-
-    @abstractmethod
-    def property_names(self) -> Iterable[str]:
-        """What `property_columns` has single columns sent as."""
+        """What each field says that asks for one value, after the path of the field."""
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Self:

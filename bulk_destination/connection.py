@@ -1,6 +1,6 @@
 """A service, and one connection to it: configuration and stream, fit for each other."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic
@@ -9,11 +9,11 @@ from bulk_destination.config import Config, DeliveryConfig
 from bulk_destination.errors import ConfigurationError, Fault
 from bulk_destination.http.endpoint import Endpoint
 from bulk_destination.http.replies import Accepted, Refused, TooLarge
-from bulk_destination.mapping.columns import schema_paths
+from bulk_destination.mapping.columns import listed_names
 from bulk_destination.mapping.record_mapper import RecordMapper
 from bulk_destination.mapping.stream import Stream
 from bulk_destination.protocol.arguments import Samples
-from bulk_destination.protocol.catalog import column_faults, parse_catalog
+from bulk_destination.protocol.catalog import parse_catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Service(Generic[Config]):
     spec: Path
     config: type[Config]
     endpoint: Callable[[Config], Endpoint]
+    #: Raises a ConfigurationError where columns cannot be read, or the stream lacks them.
     mapper: Callable[[Config, Stream], RecordMapper]
     #: For `check`: where to ask, and items by which the service shows itself and stores nothing.
     probe: Callable[[Config], tuple[Endpoint, bytes]]
@@ -58,26 +59,19 @@ def connect(
     """
     faults: list[Fault] = []
     config: Config | None = None
-    try:
-        config = service.config.parse(raw_config)
-    except ConfigurationError as error:
-        faults += error.faults
+    mapper: RecordMapper | None = None
     stream = parse_catalog(raw_catalog)
     if isinstance(stream, Fault):
         faults.append(stream)
-    elif config is not None:
-        faults += column_faults(config.columns(), stream)
-    if faults or config is None or isinstance(stream, Fault):
+    try:
+        config = service.config.parse(raw_config)
+        if isinstance(stream, Stream):
+            mapper = service.mapper(config, stream)
+    except ConfigurationError as error:
+        faults[:0] = error.faults
+    if config is None or mapper is None or isinstance(stream, Fault):
         raise ConfigurationError(faults)
     endpoint = service.endpoint(config)
-    endpoint = replace(endpoint, words=endpoint.words.and_names(_names(config, stream)))
-    return Connection(config, stream, endpoint, service.mapper(config, stream))
-
-
-def _names(config: DeliveryConfig, stream: Stream) -> Iterator[str]:
-    """What the user and the catalog call columns, and what their values are sent as."""
-    for _, column in config.columns():
-        yield column
-    yield from config.property_names()
-    if stream.schema is not None:
-        yield from schema_paths(stream.schema)
+    names = {*mapper.names, *(listed_names(stream.schema) if stream.schema is not None else ())}
+    endpoint = replace(endpoint, words=endpoint.words.and_names(names))
+    return Connection(config, stream, endpoint, mapper)

@@ -8,9 +8,15 @@ from typing import Annotated, ClassVar, Final
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from bulk_destination.config import Column, DeliveryConfig, PropertyColumns
+from bulk_destination.config import (
+    Column,
+    DeliveryConfig,
+    IdentityColumn,
+    OptionalColumn,
+    PropertyColumns,
+)
 from bulk_destination.delivery.quotas import Quotas
-from bulk_destination.fields import OptionalText, address
+from bulk_destination.fields import address
 
 #: `Default.EVENT_URL` in commons/enums.py of hackle-sdk 3.9.0.
 DEFAULT_BASE_URL: Final = "https://event.hackle.io"
@@ -32,9 +38,9 @@ class HackleConfig(DeliveryConfig, PropertyColumns):
     sdk_key: Annotated[SdkKey, Field(repr=False)]
     base_url: Annotated[str, AfterValidator(_base_url)] = DEFAULT_BASE_URL
     event_key_column: Column
-    user_id_column: Column
-    value_column: OptionalText = None
-    timestamp_column: OptionalText = None
+    user_id_column: IdentityColumn
+    value_column: OptionalColumn = None
+    timestamp_column: OptionalColumn = None
     #: Hackle publishes no quota; 0 sets no limit.
     events_per_minute: Annotated[int, Field(ge=0)] = 0
 
@@ -44,16 +50,10 @@ class HackleConfig(DeliveryConfig, PropertyColumns):
         return Quotas(self.events_per_minute, 0) if self.events_per_minute else None
 
     def columns(self) -> Iterable[tuple[str, str]]:
-        """Each column that is named, after the field that names it."""
+        """What each field says that asks for one value, after the field."""
         yield "event_key_column", self.event_key_column
         yield "user_id_column", self.user_id_column
         if self.value_column is not None:
             yield "value_column", self.value_column
         if self.timestamp_column is not None:
             yield "timestamp_column", self.timestamp_column
-        for column in self.selection.columns:
-            yield "property_columns", column.path
-
-    def property_names(self) -> Iterable[str]:
-        """What `property_columns` has single columns sent as."""
-        return (column.name for column in self.selection.columns)

@@ -9,22 +9,26 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
-from bulk_destination.mapping.columns import Lookup, Record, compile_lookup, did_you_mean
+from bulk_destination.mapping.columns import Record, Schema
+from bulk_destination.mapping.entries import Expression
 from bulk_destination.mapping.idempotency import idempotency_key, row_of, time_of_source
+from bulk_destination.mapping.lookups import Found, compile_expression, compile_identity
 from bulk_destination.mapping.payload_json import dump
 from bulk_destination.mapping.properties import Limits, PropertyMapper
+from bulk_destination.mapping.reading import Reading
 from bulk_destination.mapping.record_mapper import Payload
+from bulk_destination.mapping.spelling import did_you_mean
 from bulk_destination.mapping.stream import Stream
 from bulk_destination.mapping.values import MISSING, Rejected
 from destination_hackle.config import HackleConfig
 from destination_hackle.values import (
     LARGEST_NUMBER,
+    USER_ID,
     Adjustments,
     event_key,
     event_value,
     since_1970,
     unix_milliseconds,
-    user_identifier,
 )
 
 #: The current time in UTC; handed in, so that tests choose it.
@@ -48,17 +52,27 @@ class UserEvents:
         self, config: HackleConfig, stream: Stream, now: Now = lambda: datetime.now(UTC)
     ) -> None:
         self.adjustments = Adjustments()
-        self._event_key = compile_lookup(config.event_key_column, stream.schema)
-        self._user_id = compile_lookup(config.user_id_column, stream.schema)
-        self._value = _Optional(config.value_column, stream)
-        self._timestamp = _Optional(config.timestamp_column, stream)
-        self._mapper = PropertyMapper(config.selection, stream.schema, LIMITS)
+        reading = Reading(stream.schema)
+        key = reading.value("event_key_column", config.event_key_column, event_key)
+        user_id = reading.identity("user_id_column", config.user_id_column)
+        value = reading.optional(
+            "value_column", config.value_column, lambda value: event_value(value, Adjustments())
+        )
+        when = reading.optional("timestamp_column", config.timestamp_column, unix_milliseconds)
+        selection = reading.properties("property_columns", config.property_columns)
+        reading.done()
+        self.names = reading.names
+        self._event_key = compile_expression(key, stream.schema, Found(key))
+        self._user_id = compile_identity(user_id, stream.schema, USER_ID, Found(user_id))
+        self._value = _Optional(value, stream.schema)
+        self._timestamp = _Optional(when, stream.schema)
+        self._mapper = PropertyMapper(selection, stream.schema, LIMITS)
         self._stream = stream
         self._now = now
 
     def payload(self, record: Record, emitted_at: object) -> Payload | Rejected:
         """The user it is about, and the event; `emitted_at` is Airbyte's, in milliseconds."""
-        user_id = user_identifier(self._user_id(record))
+        user_id = self._user_id(record)
         if isinstance(user_id, Rejected):
             return user_id
         key = event_key(self._event_key(record))
@@ -100,6 +114,9 @@ class UserEvents:
         found = [
             f"`{column}` (property_columns) was in no record{did_you_mean(names)}"
             for column, names in self._mapper.never_seen()
+        ] + [
+            f"`except ({path})` (property_columns) left nothing out: no record had it"
+            for path in self._mapper.never_excluded()
         ]
         if self._value.never_seen:
             found.append(
@@ -127,11 +144,11 @@ class UserEvents:
 class _Optional:
     """The lookup of a column that need not be configured; None where there is no value."""
 
-    def __init__(self, column: str | None, stream: Stream) -> None:
+    def __init__(self, column: Expression | None, schema: Schema | None) -> None:
         self.column = column
         self.never_seen = column is not None
-        self._look_up: Lookup | None = (
-            None if column is None else compile_lookup(column, stream.schema)
+        self._look_up = (
+            None if column is None else compile_expression(column, schema, Found(column))
         )
 
     def __call__(self, record: Record) -> Any:

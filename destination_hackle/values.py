@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from bulk_destination.mapping import values
-from bulk_destination.mapping.values import MISSING, Rejected, person_identifier, timestamp, visible
+from bulk_destination.mapping.values import MISSING, Identifier, Rejected, timestamp, visible
 
 USER_ID_MAX_LENGTH: Final = 512
 #: Numbers beyond it are no longer told apart by a double, and the SDK drops them.
@@ -22,6 +22,10 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 #: A number as JSON writes it (RFC 8259, section 6).
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+
+
+#: The identifier of one person: no word that stands for nobody.
+USER_ID: Final = Identifier("user_id", USER_ID_MAX_LENGTH)
 
 
 @dataclass(slots=True)
@@ -38,11 +42,6 @@ def event_key(value: object) -> str | Rejected:
     if value is MISSING or value is None:
         return Rejected("event_key_missing")
     return Rejected("event_key_not_text")
-
-
-def user_identifier(value: object) -> str | Rejected:
-    """The identifier of one person: 1 to 512 characters, and no word that stands for nobody."""
-    return person_identifier(value, "user_id", USER_ID_MAX_LENGTH)
 
 
 def event_value(value: object, adjustments: Adjustments) -> int | float | Rejected | None:

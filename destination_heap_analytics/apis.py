@@ -19,15 +19,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
-from bulk_destination.mapping.columns import Record, compile_lookup, did_you_mean
+from bulk_destination.mapping.columns import Record
 from bulk_destination.mapping.idempotency import idempotency_key, row_of, time_of_source
+from bulk_destination.mapping.lookups import Found, compile_expression, compile_identity
 from bulk_destination.mapping.payload_json import dump
 from bulk_destination.mapping.properties import PropertyMapper, Scalar
+from bulk_destination.mapping.reading import Reading
 from bulk_destination.mapping.record_mapper import Payload, RecordMapper
+from bulk_destination.mapping.spelling import did_you_mean
 from bulk_destination.mapping.stream import Stream
 from bulk_destination.mapping.values import (
     MISSING,
     Adjustments,
+    Identifier,
     Rejected,
     timestamp,
     utc_milliseconds,
@@ -39,10 +43,10 @@ from destination_heap_analytics.config import (
     UserPropertiesConfig,
 )
 from destination_heap_analytics.values import (
+    ACCOUNT,
+    PERSON,
     PROPERTY_LIMITS,
-    account_identity,
     event_name,
-    person_identity,
 )
 
 #: The current time in UTC; handed in, so that tests choose it.
@@ -84,21 +88,28 @@ class Track:
 
     def __init__(self, config: TrackConfig, stream: Stream, now: Now) -> None:
         self.adjustments = Adjustments()
-        self._event = compile_lookup(config.event_column, stream.schema)
-        self._identity = compile_lookup(config.identity_column, stream.schema)
+        reading = Reading(stream.schema)
+        event = reading.value("api.event_column", config.event_column, event_name)
+        identity = reading.identity("api.identity_column", config.identity_column)
+        when = reading.optional("api.timestamp_column", config.timestamp_column, timestamp)
+        selection = reading.properties("api.property_columns", config.property_columns)
+        reading.done()
+        self.names = reading.names
+        self._event = compile_expression(event, stream.schema, Found(event))
+        self._identity = compile_identity(identity, stream.schema, PERSON, Found(identity))
         self._timestamp_column = config.timestamp_column
         self._timestamp = (
-            compile_lookup(config.timestamp_column, stream.schema)
-            if config.timestamp_column is not None
+            compile_expression(when, stream.schema, Found(when))
+            if when is not None
             else lambda _: None
         )
         self._timestamp_seen = config.timestamp_column is None
-        self._mapper = PropertyMapper(config.selection, stream.schema, PROPERTY_LIMITS)
+        self._mapper = PropertyMapper(selection, stream.schema, PROPERTY_LIMITS)
         self._stream = stream
         self._now = now
 
     def payload(self, record: Record, emitted_at: object) -> Payload | Rejected:
-        identity = person_identity(self._identity(record))
+        identity = self._identity(record)
         if isinstance(identity, Rejected):
             return identity
         event = event_name(self._event(record))
@@ -147,17 +158,22 @@ class _AddProperties:
     def __init__(
         self,
         identity_column: str,
-        read_identity: Callable[[object], str | Rejected],
+        identifier: Identifier,
         config: UserPropertiesConfig | AccountPropertiesConfig,
         stream: Stream,
     ) -> None:
         self.adjustments = Adjustments()
-        self._read_identity = read_identity
-        self._identity = compile_lookup(identity_column, stream.schema)
-        self._mapper = PropertyMapper(config.selection, stream.schema, PROPERTY_LIMITS)
+        reading = Reading(stream.schema)
+        field = f"api.{identifier.field}_column"
+        identity = reading.identity(field, identity_column)
+        self._selection = reading.properties("api.property_columns", config.property_columns)
+        reading.done()
+        self.names = reading.names
+        self._identity = compile_identity(identity, stream.schema, identifier, Found(identity))
+        self._mapper = PropertyMapper(self._selection, stream.schema, PROPERTY_LIMITS)
 
     def payload(self, record: Record, emitted_at: object) -> Payload | Rejected:  # noqa: ARG002  # only events have a time
-        identity = self._read_identity(self._identity(record))
+        identity = self._identity(record)
         if isinstance(identity, Rejected):
             return identity
         properties = self._mapper.properties(record, self.adjustments)
@@ -182,10 +198,10 @@ class AddUserProperties(_AddProperties):
     _field: ClassVar = "identity"
 
     def __init__(self, config: UserPropertiesConfig, stream: Stream) -> None:
-        super().__init__(config.identity_column, person_identity, config, stream)
+        super().__init__(config.identity_column, PERSON, config, stream)
         self._reserved_as = f"{stream.name}_id"
-        self._may_clash = config.selection.everything or any(
-            column.name in _ID_SPELLINGS for column in config.selection.columns
+        self._may_clash = self._selection.everything is not None or any(
+            column.name in _ID_SPELLINGS for column in self._selection.columns
         )
         self._renamed = False
 
@@ -220,11 +236,14 @@ class AddAccountProperties(_AddProperties):
     _field: ClassVar = "account_id"
 
     def __init__(self, config: AccountPropertiesConfig, stream: Stream) -> None:
-        super().__init__(config.account_id_column, account_identity, config, stream)
+        super().__init__(config.account_id_column, ACCOUNT, config, stream)
 
 
 def _unseen(mapper: PropertyMapper) -> list[str]:
     return [
         f"`{column}` (property_columns) was in no record{did_you_mean(names)}"
         for column, names in mapper.never_seen()
+    ] + [
+        f"`except ({path})` (property_columns) left nothing out: no record had it"
+        for path in mapper.never_excluded()
     ]

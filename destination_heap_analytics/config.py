@@ -9,9 +9,15 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from bulk_destination.config import Column, DeliveryConfig, PropertyColumns
+from bulk_destination.config import (
+    Column,
+    DeliveryConfig,
+    IdentityColumn,
+    OptionalColumn,
+    PropertyColumns,
+)
 from bulk_destination.delivery.quotas import Quotas
-from bulk_destination.fields import OptionalText, address
+from bulk_destination.fields import address
 
 DEFAULT_BASE_URL: Final = "https://heapanalytics.com"
 #: Heap's EU data centre (https://developers.heap.io/reference/bulk-track).
@@ -30,15 +36,15 @@ class TrackConfig(PropertyColumns):
 
     api_type: Literal["track"]
     event_column: Column
-    identity_column: Column
-    timestamp_column: OptionalText = None
+    identity_column: IdentityColumn
+    timestamp_column: OptionalColumn = None
 
 
 class UserPropertiesConfig(PropertyColumns):
     """Each record updates a user (https://developers.heap.io/reference/bulk-add-user-properties)."""
 
     api_type: Literal["add_user_properties"]
-    identity_column: Column
+    identity_column: IdentityColumn
 
 
 class AccountPropertiesConfig(PropertyColumns):
@@ -48,7 +54,7 @@ class AccountPropertiesConfig(PropertyColumns):
     """
 
     api_type: Literal["add_account_properties"]
-    account_id_column: Column
+    account_id_column: IdentityColumn
 
 
 ApiConfig = TrackConfig | UserPropertiesConfig | AccountPropertiesConfig
@@ -80,7 +86,7 @@ class HeapConfig(DeliveryConfig):
         return quotas if limited and isinstance(self.api, TrackConfig) else None
 
     def columns(self) -> Iterable[tuple[str, str]]:
-        """Each column that is named, after the path of the field that names it."""
+        """What each field says that asks for one value, after the path of the field."""
         match self.api:
             case TrackConfig() as api:
                 yield "api.event_column", api.event_column
@@ -91,9 +97,3 @@ class HeapConfig(DeliveryConfig):
                 yield "api.identity_column", api.identity_column
             case AccountPropertiesConfig() as api:
                 yield "api.account_id_column", api.account_id_column
-        for column in self.api.selection.columns:
-            yield "api.property_columns", column.path
-
-    def property_names(self) -> Iterable[str]:
-        """What `property_columns` has single columns sent as."""
-        return (column.name for column in self.api.selection.columns)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from bulk_destination.mapping.properties import Limits
-from bulk_destination.mapping.values import Rejected, identifier, person_identifier
+from bulk_destination.mapping.values import Identifier, Rejected, identifier
 
 #: Heap's pages allow an identity of at most 255 and an event name of at most 1024 characters
 #: (https://developers.heap.io/reference/track-1). For an account id no limit is published; the
@@ -15,18 +15,10 @@ EVENT_MAX_LENGTH: Final = 1024
 PROPERTY_LIMITS: Final = Limits(name_length=1023, text_length=1023)
 
 
-def person_identity(value: object) -> str | Rejected:
-    """An identity of one person: 1 to 255 characters.
-
-    Heap merges all who share an identity and can not undo it
-    (https://developers.heap.io/reference/identify), so words that stand for nobody are rejected.
-    """
-    return person_identifier(value, "identity", IDENTITY_MAX_LENGTH)
-
-
-def account_identity(value: object) -> str | Rejected:
-    """An account id of 1 to 1,024 characters."""
-    return identifier(value, "account_id", ACCOUNT_ID_MAX_LENGTH)
+#: Heap merges all who share an identity and can not undo it
+#: (https://developers.heap.io/reference/identify).
+PERSON: Final = Identifier("identity", IDENTITY_MAX_LENGTH)
+ACCOUNT: Final = Identifier("account_id", ACCOUNT_ID_MAX_LENGTH, of_person=False)
 
 
 def event_name(value: object) -> str | Rejected:

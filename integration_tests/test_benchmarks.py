@@ -16,11 +16,12 @@ from benchmarks.inputs import Input
 from benchmarks.machine import Watch, share
 from benchmarks.measurement import Measurement, configuration, resized
 from benchmarks.report import results, table
+from bulk_destination.connection import Service
 from bulk_destination.mapping.stream import Stream
-from bulk_destination.protocol.catalog import column_faults, parse_catalog
+from bulk_destination.protocol.catalog import parse_catalog
 from bulk_destination.protocol.messages import StateMessage, read_line
-from destination_hackle.config import HackleConfig
-from destination_heap_analytics.config import HeapConfig
+from destination_hackle.service import HACKLE
+from destination_heap_analytics.service import HEAP
 
 ROOT = Path(__file__).parents[1]
 
@@ -116,10 +117,10 @@ def test_configurations(case: Case) -> None:
     stream = parse_catalog(case.input.catalog())
     assert isinstance(stream, Stream)
     assert stream.schema is not None
-    parser = HackleConfig if case.part == "hackle" else HeapConfig
-    config = parser.parse(configuration(case.api, "http://127.0.0.1:1"))
+    service: Service[Any] = HACKLE if case.part == "hackle" else HEAP
+    config = service.config.parse(configuration(case.api, "http://127.0.0.1:1"))
     assert config.quotas is None
-    assert column_faults(config.columns(), stream) == []
+    service.mapper(config, stream)
 
 
 @pytest.mark.parametrize(

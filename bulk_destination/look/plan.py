@@ -109,7 +109,7 @@ class Plan:
 
     def events(self) -> Iterator[tuple[str, int]]:
         """Records by event name, as far as names are told; the most frequent first."""
-        told = self._told(self._events, lambda _: False)
+        told = self._told(self._events, self._mapper.names.__contains__)
         yield from (each for each in self._events.most_common() if each[0] in told)
         if others := sum(count for name, count in self._events.items() if name not in told):
             yield _OTHERS, others

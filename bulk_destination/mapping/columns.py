@@ -12,9 +12,8 @@ Where the stream's schema lists its properties, it decides once, before the firs
 of the three is meant (`resolve`); a schema that is silent leaves it to each record (`find`).
 """
 
-import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from operator import methodcaller
@@ -30,61 +29,24 @@ Lookup = Callable[[Record], Any]
 _CONTAINERS: Final = {"object", "array"}
 
 
-@dataclass(frozen=True, slots=True)
-class PropertyColumn:
-    """One entry of `property_columns`: which value, and under which name it is sent."""
-
-    path: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class PropertySelection:
-    """`property_columns` read: `*` picks every leaf; `columns` come besides."""
-
-    everything: bool
-    columns: tuple[PropertyColumn, ...]
-
-
-def parse_property_columns(text: str) -> PropertySelection | str:
-    """Reads `*`, `a, b.c, d.*, e as name`; gives the words of the fault where it cannot."""
-    everything = False
-    columns: dict[str, PropertyColumn] = {}
-    entries = [entry for entry in map(str.strip, text.split(",")) if entry]
-    for entry in entries:
-        path, renamed, name = (part.strip() for part in f"{entry} ".partition(" as "))
-        path = path.removesuffix(".*")
-        if path == "*":
-            if renamed:
-                return "`*` stands for many properties and cannot be renamed"
-            everything = True
-            continue
-        if not path or (renamed and not name):
-            return f"`{entry}` is not `column` or `column as name`"
-        column = PropertyColumn(path, name or path)
-        if columns.setdefault(column.name, column) != column:
-            return f"two columns would be sent as `{column.name}`; give one another name by `as`"
-    return PropertySelection(everything, tuple(columns.values()))
-
-
 # -- looking a column up ------------------------------------------------------------------------
 
 
 def find(node: Any, path: str) -> Any:
     """The value at `path` below `node`, by the three readings above, or MISSING."""
-    value = _step(node, path)
+    value = step(node, path)
     if value is not MISSING:
         return value
     if "." in path:
         value = node
         for key in path.split("."):
-            value = _step(value, key)
+            value = step(value, key)
             if value is MISSING:
                 break
         else:
             return value
     for key, rest in _splits(path):
-        child = _step(node, key)
+        child = step(node, key)
         if type(child) is dict or type(child) is list:
             value = find(child, rest)
             if value is not MISSING:
@@ -92,7 +54,8 @@ def find(node: Any, path: str) -> Any:
     return MISSING
 
 
-def _step(node: Any, key: str) -> Any:
+def step(node: Any, key: str) -> Any:
+    """What is at `key` in an object, or at that place in an array, or MISSING."""
     if type(node) is dict:
         return node.get(key, MISSING)
     if type(node) is list and key.isascii() and key.isdigit() and len(key) < 10:
@@ -200,19 +163,42 @@ def compile_lookup(path: str, schema: Schema | None) -> Lookup:
     return look_up
 
 
-def nearest(path: str, names: Sequence[str]) -> list[str]:
-    """Up to three of `names` that are spelled like `path`."""
-    by_lower = {name.lower(): name for name in reversed(names)}
-    close = difflib.get_close_matches(path.lower(), by_lower, n=3)
-    return [by_lower[name] for name in close]
+def listed_keys(schema: Schema, path: str) -> tuple[str, ...] | None:
+    """The keys by which a schema lists a column; None where it does not, or leaves it open."""
+    resolved = resolve(schema, path)
+    return None if resolved is None or resolved.open_path is not None else resolved.keys
 
 
-def schema_paths(schema: Schema, prefix: str = "") -> Iterator[str]:
-    """Every column that a schema lists, as dotted paths, top first."""
+def listed_names(schema: Schema) -> dict[str, tuple[str, ...]]:
+    """Every column that a schema lists, as a dotted path with its keys, top first."""
+    return {".".join(keys): keys for keys in _all_keys(schema, ())}
+
+
+def _all_keys(schema: Schema, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     for key, below in schema["properties"].items():
-        yield f"{prefix}{key}"
+        yield (*above, key)
         if lists_properties(below):
-            yield from schema_paths(below, f"{prefix}{key}.")
+            yield from _all_keys(below, (*above, key))
+
+
+def within(schema: Schema, keys: tuple[str, ...]) -> Schema | None:
+    """What a schema lists below a column; None where it lists nothing."""
+    for key in keys:
+        if not lists_properties(schema) or key not in schema["properties"]:
+            return None
+        schema = schema["properties"][key]
+    return schema if lists_properties(schema) else None
+
+
+def allows(schema: Schema, keys: tuple[str, ...]) -> bool:
+    """Whether a record may have these keys: all but those that a closed schema does not list."""
+    for key in keys:
+        if not lists_properties(schema):
+            return True
+        if key not in schema["properties"]:
+            return schema.get("additionalProperties") is not False
+        schema = schema["properties"][key]
+    return True
 
 
 #: Keys that look like columns. Some sources key objects by data, which no log may hold.
@@ -226,8 +212,3 @@ def record_paths(record: Record, prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{key}"
             if type(value) is dict and not prefix:
                 yield from record_paths(value, f"{key}.")
-
-
-def did_you_mean(names: Sequence[str]) -> str:
-    """`; did you mean `a` or `b`?`, or nothing."""
-    return f"; did you mean {' or '.join(f'`{name}`' for name in names)}?" if names else ""

@@ -10,14 +10,11 @@ from typing import Any, Final
 
 import orjson
 
-from bulk_destination.mapping.columns import (
-    PropertySelection,
-    Record,
-    Schema,
-    compile_lookup,
-    nearest,
-    record_paths,
-)
+from bulk_destination.mapping.columns import Lookup, Record, Schema, record_paths
+from bulk_destination.mapping.entries import Call, Path, Property, PropertySelection
+from bulk_destination.mapping.exclusions import Exclusions
+from bulk_destination.mapping.lookups import compile_property, json_text
+from bulk_destination.mapping.spelling import nearest
 from bulk_destination.mapping.values import MISSING, Adjustments
 
 Scalar = str | int | float | bool
@@ -73,14 +70,21 @@ class PropertyMapper:
         self.most = 0
         self._limits = limits
         self._bounds = limits.text_length, limits.largest, limits.number is None
-        self._everything = selection.everything
+        self._everything = selection.everything is not None
+        self._exclusions: list[Exclusions] = []
+        self._excluded = self._excluding(
+            selection.everything.excluded if selection.everything else ()
+        )
         self._columns = [
-            (column.name, compile_lookup(column.path, schema)) for column in selection.columns
+            (column.name, self._lookup(column, schema)) for column in selection.columns
         ]
-        self._fitting_columns = [each for each in self._columns if limits.name_fits(each[0])]
-        self._other_columns = [each for each in self._columns if not limits.name_fits(each[0])]
+        as_json = {column.name for column in selection.columns if _is_json(column)}
+        others = [each for each in self._columns if each[0] not in as_json]
+        self._fitting_columns = [each for each in others if limits.name_fits(each[0])]
+        self._other_columns = [each for each in others if not limits.name_fits(each[0])]
+        self._json_columns = [each for each in self._columns if each[0] in as_json]
         #: Column by its name as a property.
-        self._never_seen = {column.name: column.path for column in selection.columns}
+        self._never_seen = {column.name: str(column.value) for column in selection.columns}
         self._last_record: Record = {}
         self._fitting_names: set[str] = set()
 
@@ -88,7 +92,12 @@ class PropertyMapper:
         """`{name: value}` as it is sent; a column missing in this record is left out."""
         limits = self._limits
         longest, largest, any_int = self._bounds
-        properties = self._all_properties(record, adjustments) if self._everything else {}
+        if not self._everything:
+            properties: dict[str, Scalar] = {}
+        elif self._excluded is None:
+            properties = self._all_properties(record, adjustments)
+        else:
+            properties = self._all_properties(self._excluded.without(record), adjustments)
         if self._never_seen:
             self._look_for_unseen(record)
         for name, look_up in self._fitting_columns:
@@ -106,6 +115,8 @@ class PropertyMapper:
         for name, look_up in self._other_columns:
             if (value := look_up(record)) is not MISSING:
                 add_property(properties, name, value, limits, adjustments)
+        for name, look_up in self._json_columns:
+            self._add_json(properties, name, look_up(record), adjustments)
         if len(properties) > self.most:  # noqa: PLR1730  # max() would be one call more a record
             self.most = len(properties)
         if limits.count is not None and len(properties) > limits.count:
@@ -116,6 +127,34 @@ class PropertyMapper:
         """Columns that no record so far had, each with the nearest names of the last record."""
         names = list(record_paths(self._last_record))
         return [(path, nearest(path, names)) for path in self._never_seen.values()]
+
+    def never_excluded(self) -> list[str]:
+        """Paths behind `except` that no record so far had."""
+        return [path for exclusions in self._exclusions for path in exclusions.never_seen]
+
+    def _excluding(self, paths: tuple[Path, ...]) -> Exclusions | None:
+        if not paths:
+            return None
+        exclusions = Exclusions(paths)
+        self._exclusions.append(exclusions)
+        return exclusions
+
+    def _lookup(self, column: Property, schema: Schema | None) -> Lookup:
+        look = compile_property(column.value, schema)
+        excluded = self._excluding(column.excluded)
+        return look if excluded is None else lambda record: excluded.without(look(record))
+
+    def _add_json(
+        self, properties: dict[str, Scalar], name: str, value: Any, adjustments: Adjustments
+    ) -> None:
+        """The whole value as one text, or not at all: half of it would be no JSON."""
+        if value is MISSING or value is None:
+            return
+        text = json_text(value)
+        if text is not None and self._limits.name_fits(name) and self._limits.fits(text):
+            properties[name] = text
+        else:
+            adjustments.left_out += 1
 
     def _look_for_unseen(self, record: Record) -> None:
         self._last_record = record
@@ -158,6 +197,10 @@ class PropertyMapper:
         names = [*columns, *sorted(properties.keys() - columns.keys())]
         adjustments.left_out += len(names) - count
         return {name: properties[name] for name in names[:count]}
+
+
+def _is_json(column: Property) -> bool:
+    return isinstance(column.value, Call) and column.value.function == "json"
 
 
 def add_property(

@@ -1,5 +1,6 @@
 """What the engine knows of a service's payloads."""
 
+from collections.abc import Set
 from typing import ClassVar, Protocol
 
 from bulk_destination.mapping.columns import Record
@@ -22,6 +23,12 @@ class RecordMapper(Protocol):
     #: The field of a payload that says what happened, and the setting that names its column; None
     #: where payloads are no events.
     event: ClassVar[tuple[str, str] | None]
+
+    @property
+    def names(self) -> Set[str]:
+        """What the configuration calls columns and the properties that they become, and all
+        fixed names of events.
+        """
 
     @property
     def adjustments(self) -> Adjustments:

@@ -66,23 +66,62 @@ class Adjustments:
     left_out: int = 0
 
 
-def person_identifier(value: object, field: str, max_length: int) -> str | Rejected:
-    """What names one person: as `identifier`, and none of the words of `NOBODY`."""
-    # Most are longer than those words, the space around them aside, and have nothing invisible.
-    if (
-        type(value) is str
-        and len(value.strip()) > _LONGEST_NOBODY
-        and len(value) <= max_length
-        and value.isprintable()
-        and (value.isascii() or not _SHOWS_NOTHING.search(value))
-    ):
-        return value
-    text = identifier(value, field, max_length)
-    if type(text) is str:
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """What a service takes to name one person, or one of something else.
+
+    Text of 1 to `max_length` characters, not blank; a number is sent as its decimal text. `field`
+    begins the reason of a rejection. What names a person has no blanks at its ends, and is none of
+    the words of `NOBODY`.
+    """
+
+    field: str
+    max_length: int | None
+    of_person: bool = True
+
+    def read(self, value: object) -> str | Rejected:
+        """As it is sent, or why the record cannot be."""
+        if type(value) is str:
+            text = value.strip() if self.of_person else value
+            # Most are longer than those words, and have nothing invisible.
+            if (
+                len(text) > _LONGEST_NOBODY
+                and (self.max_length is None or len(text) <= self.max_length)
+                and text.isprintable()
+                and (text.isascii() or not _SHOWS_NOTHING.search(text))
+                and not text.isspace()
+            ):
+                return text
+        judged = self.judged(value)
+        return self.sized(judged) if type(judged) is str else judged
+
+    def judged(self, value: object) -> str | Rejected:
+        """The same before its length is known to fit."""
+        text = _text_of_identifier(value, self.field)
+        if type(text) is not str or not self.of_person:
+            return text
+        text = text.strip()
         seen = visible(text)
         if len(seen) <= _LONGEST_NOBODY and seen.lower() in NOBODY:
-            return Rejected(f"{field}_of_no_single_person")
-    return text
+            return Rejected(f"{self.field}_of_no_single_person")
+        return text
+
+    def sized(self, text: str) -> str | Rejected:
+        """`text`, if it is not too long."""
+        if self.max_length is not None and len(text) > self.max_length:
+            return Rejected(f"{self.field}_too_long")
+        return text
+
+    def passes_on(self, why: Rejected) -> bool:
+        """Whether it was nobody at all, so that another column may say who."""
+        return why.reason.removeprefix(self.field) in _NOBODY_AT_ALL
+
+    def is_missing(self, why: Rejected) -> bool:
+        """Whether there was nothing to judge."""
+        return why.reason == f"{self.field}_missing"
+
+
+_NOBODY_AT_ALL: Final = {"_missing", "_blank", "_of_no_single_person"}
 
 
 def visible(text: str) -> str:
@@ -102,22 +141,25 @@ def identifier(
 ) -> str | Rejected:
     """Text of 1 to `max_length` characters, not blank; a number is sent as its decimal text.
 
-    `field` begins the reason of a rejection. A lone surrogate is one, unless `repairable`:
-    repairing it could make two people (or accounts) one.
+    `field` begins the reason of a rejection. A lone surrogate is one, unless `repairable`.
     """
+    text = _text_of_identifier(value, field, repairable=repairable)
+    if type(text) is str and len(text) > max_length:
+        return Rejected(f"{field}_too_long")
+    return text
+
+
+def _text_of_identifier(value: object, field: str, *, repairable: bool = False) -> str | Rejected:
     if type(value) is not str:
         if value is MISSING or value is None:
             return Rejected(f"{field}_missing")
         if may_be_inexact(value):
             return INEXACT
         number = decimal_text(value)
-        if number is None:
-            return Rejected(f"{field}_not_text")
-        return number if len(number) <= max_length else Rejected(f"{field}_too_long")
+        return Rejected(f"{field}_not_text") if number is None else number
     if not visible(value):
         return Rejected(f"{field}_blank")
-    if len(value) > max_length:
-        return Rejected(f"{field}_too_long")
+    # Repairing it could make two people (or accounts) one.
     if not repairable and not value.isascii() and has_lone_surrogate(value):
         return Rejected(f"{field}_not_valid_unicode")
     return value

@@ -1,16 +1,9 @@
 """The configured catalog: which one stream comes in, and how."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from bulk_destination.errors import Fault
-from bulk_destination.mapping.columns import (
-    Schema,
-    did_you_mean,
-    lists_properties,
-    nearest,
-    resolve,
-    schema_paths,
-)
+from bulk_destination.mapping.columns import lists_properties
 from bulk_destination.mapping.stream import Stream
 
 #: Deduplicating modes; the destination keeps one event a primary key.
@@ -63,23 +56,3 @@ def _primary_key(raw: object) -> tuple[tuple[str, ...], ...] | Fault:
             return Fault("catalog.streams.0.primary_key", 'must be a list of paths, as [["id"]]')
         key.append(tuple(keys))
     return tuple(key)
-
-
-def column_faults(columns: Iterable[tuple[str, str]], stream: Stream) -> list[Fault]:
-    """Every configured column that the stream's schema does not have, with the nearest names.
-
-    `columns` are pairs: the path of the field that names the column, and the column.
-    """
-    schema = stream.schema
-    if schema is None:
-        return []
-    return [
-        Fault(field, _unknown_column(column, stream.name, schema))
-        for field, column in columns
-        if resolve(schema, column) is None
-    ]
-
-
-def _unknown_column(column: str, stream: str, schema: Schema) -> str:
-    hint = did_you_mean(nearest(column, list(schema_paths(schema))))
-    return f"the stream `{stream}` has no column `{column}`{hint}"

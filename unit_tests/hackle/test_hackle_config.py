@@ -9,8 +9,8 @@ import pytest
 
 from bulk_destination.errors import ConfigurationError
 from bulk_destination.mapping.stream import Stream
-from bulk_destination.protocol.catalog import column_faults
 from destination_hackle.config import HackleConfig
+from destination_hackle.payloads import UserEvents
 
 ROOT = Path(__file__).parents[2]
 LEAST = {"sdk_key": "k3y", "event_key_column": "event", "user_id_column": "user"}
@@ -34,7 +34,7 @@ def test_least_configuration() -> None:
     """Key and two columns are enough; no pace is kept unless one is set."""
     config = HackleConfig.parse(LEAST)
     assert config.base_url == "https://event.hackle.io"
-    assert config.selection.everything
+    assert config.property_columns == "*"
     assert (config.value_column, config.timestamp_column) == (None, None)
     assert config.quotas is None
     paced = HackleConfig.parse({**LEAST, "events_per_minute": 600}).quotas
@@ -92,14 +92,16 @@ def test_columns_that_the_stream_lacks() -> None:
             "property_columns": "pay_method, pay.way",
         }
     )
-    faults = column_faults(config.columns(), Stream("orders", schema=schema))
+    with pytest.raises(ConfigurationError) as raised:
+        UserEvents(config, Stream("orders", schema=schema))
+    faults = raised.value.faults
     assert [fault.path for fault in faults] == [
         "user_id_column",
         "timestamp_column",
         "property_columns",
     ]
-    assert "the stream `orders` has no column `user`; did you mean `user_id`" in str(faults[0])
-    assert column_faults(config.columns(), Stream("orders")) == []
+    assert "the stream has no column `user`; did you mean `user_id`" in str(faults[0])
+    UserEvents(config, Stream("orders"))
 
 
 # -- the form -----------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Records become payloads of Heap's three APIs."""
 
+import hashlib
 import json
 import math
 import random
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bulk_destination.errors import ConfigurationError
 from bulk_destination.mapping.idempotency import idempotency_key
 from bulk_destination.mapping.record_mapper import RecordMapper
 from bulk_destination.mapping.stream import Stream
@@ -75,6 +77,61 @@ def _key(record: dict[str, Any], emitted_at: object = EMITTED_AT, **stream: Any)
 def test_each_api_has_its_fields(columns: dict[str, str], fields: set[str]) -> None:
     """Exactly the documented fields of an item."""
     assert set(_body(_api(columns), RECORD)) == fields
+
+
+# -- what may be written for a column -----------------------------------------------------------
+
+
+def test_a_table_of_orders_becomes_events() -> None:
+    """A fixed name, columns that may say who, a hash: nothing has to be made in the source."""
+    columns = {
+        "api_type": "track",
+        "event_column": "'Order placed'",
+        "identity_column": "user_id, sha256(lower(email))",
+        "timestamp_column": "paid_at, created_at",
+        "property_columns": "* except (email), 'shop' as source, json(lines) as items",
+    }
+    order = {"email": " Ann@x.com", "created_at": "2026-01-02T03:04:05Z", "lines": [{"n": 1}]}
+    body = _body(_api(columns), order)
+    assert body["event"] == "Order placed"
+    assert body["identity"] == hashlib.sha256(b"ann@x.com").hexdigest()
+    assert body["timestamp"] == "2026-01-02T03:04:05Z"
+    assert body["properties"] == {
+        "created_at": "2026-01-02T03:04:05Z",
+        "lines.0.n": 1,
+        "source": "shop",
+        "items": '[{"n":1}]',
+    }
+    body = _body(_api(columns), {**order, "user_id": 7, "paid_at": "2026-02-03T00:00:00Z"})
+    assert (body["identity"], body["timestamp"]) == ("7", "2026-02-03T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "words"),
+    [
+        ("event_column", "''", "'' cannot be sent: event_blank"),
+        ("event_column", f"status, '{'x' * 1_025}'", "cannot be sent: event_too_long"),
+        ("timestamp_column", "at, 'soon'", "'soon' cannot be sent: timestamp_not_readable"),
+    ],
+)
+def test_a_fixed_text_must_be_fit_to_be_sent(field: str, text: str, words: str) -> None:
+    """Or every record would be rejected."""
+    with pytest.raises(ConfigurationError, match="cannot be sent") as raised:
+        _api({**TRACK, field: text})
+    assert raised.value.faults[0].path == f"api.{field}"
+    assert words in str(raised.value)
+
+
+def test_faults_of_all_fields_at_once() -> None:
+    """Each with the field that it is in."""
+    columns = {**TRACK, "event_column": "evnt", "property_columns": "emial, * except (nn)"}
+    schema: dict[str, Any] = {"properties": {name: {} for name in RECORD}}
+    with pytest.raises(ConfigurationError) as raised:
+        _api(columns, Stream("users", schema=schema))
+    assert [fault.path for fault in raised.value.faults] == [
+        "api.event_column",
+        *["api.property_columns"] * 2,
+    ]
 
 
 @pytest.mark.parametrize("columns", ALL, ids=lambda c: str(c["api_type"]))

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from bulk_destination.config import unknown_fields
 from bulk_destination.errors import ConfigurationError
-from bulk_destination.mapping.columns import PropertyColumn
 from destination_heap_analytics.config import (
     AccountPropertiesConfig,
     HeapConfig,
@@ -46,8 +45,7 @@ def test_least_configuration(api: dict[str, str], kind: type) -> None:
     config = HeapConfig.parse({"app_id": "11", "api": api})
     assert isinstance(config.api, kind)
     assert config.base_url == "https://heapanalytics.com"
-    assert config.api.selection.everything
-    assert config.api.selection.columns == ()
+    assert config.api.property_columns == "*"
 
 
 @pytest.mark.parametrize(
@@ -80,12 +78,33 @@ def test_blank_timestamp_column_is_not_set(blank: str | None) -> None:
     assert config.api.timestamp_column is None
 
 
-def test_property_columns_are_read() -> None:
-    """The list is read once, here."""
-    api = {**USERS, "property_columns": " a , b.c as d "}
-    selection = HeapConfig.parse({"app_id": "11", "api": api}).api.selection
-    assert not selection.everything
-    assert selection.columns == (PropertyColumn("a", "a"), PropertyColumn("b.c", "d"))
+def test_columns_stay_as_they_were_written() -> None:
+    """What they mean depends on the stream, so they are read when there is one."""
+    api = {**USERS, "identity_column": " it's ", "property_columns": " a , b.c as d "}
+    config = HeapConfig.parse({"app_id": "11", "api": api}).api
+    assert isinstance(config, UserPropertiesConfig)
+    assert config.identity_column == "it's"
+    assert config.property_columns == " a , b.c as d "
+
+
+@pytest.mark.parametrize(
+    ("columns", "path", "words"),
+    [
+        ({**TRACK, "event_column": "lower(status"}, "event_column", "`lower(` has no `)`"),
+        (
+            {**TRACK, "identity_column": "email, 'nobody'"},
+            "identity_column",
+            "`'nobody'` would be the same for every record: all would become one",
+        ),
+        ({**ACCOUNTS, "account_id_column": "'Acme'"}, "account_id_column", "all would become one"),
+        ({**TRACK, "timestamp_column": "json(at)"}, "timestamp_column", "`json` stands in"),
+        ({**USERS, "property_columns": " , "}, "property_columns", "write `*` to send all"),
+        ({**USERS, "property_columns": "'x'"}, "property_columns", "write `'x' as name`"),
+    ],
+)
+def test_what_no_stream_could_make_sense_of(columns: dict[str, str], path: str, words: str) -> None:
+    """`check` knows no stream, and tells so much."""
+    assert words in _faults({"app_id": "11", "api": columns})[f"api.{path}"]
 
 
 @pytest.mark.parametrize("app_id", ["11", "3000610572", "99999999999999999999"])

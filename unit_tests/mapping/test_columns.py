@@ -6,12 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulk_destination.mapping.columns import (
-    compile_lookup,
-    find,
-    nearest,
-    parse_property_columns,
-)
+from bulk_destination.mapping.columns import compile_lookup, find
+from bulk_destination.mapping.spelling import nearest
 from bulk_destination.mapping.values import MISSING
 
 LAW = settings(derandomize=True, max_examples=100, deadline=None)
@@ -96,18 +92,9 @@ def test_path_below_an_open_column(below: dict[str, Any]) -> None:
     assert look_up({"a": None}) is MISSING
 
 
-# -- property_columns ---------------------------------------------------------------------------
-
-
 def test_nearest_ignores_case() -> None:
     """`Email` is near `email`."""
     assert nearest("EMAIL", ["name", "email"])[0] == "email"
-
-
-@pytest.mark.parametrize("text", ["a as", "* as all", "a as x, b as x"])
-def test_unreadable_property_columns(text: str) -> None:
-    """What cannot be meant is told in words."""
-    assert isinstance(parse_property_columns(text), str)
 
 
 # -- laws ---------------------------------------------------------------------------------------

@@ -7,12 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulk_destination.mapping.columns import (
-    PropertyColumn,
-    PropertySelection,
-    compile_lookup,
-    parse_property_columns,
-)
+from bulk_destination.mapping.columns import compile_lookup
+from bulk_destination.mapping.entries import Column, Everything, Property, PropertySelection
+from bulk_destination.mapping.grammar import read_properties
 from bulk_destination.mapping.properties import Limits, PropertyMapper, Scalar, add_property
 from bulk_destination.mapping.values import MISSING, Adjustments
 from destination_heap_analytics.values import PROPERTY_LIMITS
@@ -37,7 +34,7 @@ def _schema(value: object) -> dict[str, Any]:
 
 
 def _mapper(columns: str, schema: dict[str, Any] | None = None) -> PropertyMapper:
-    selection = parse_property_columns(columns)
+    selection = read_properties(columns, schema)
     assert isinstance(selection, PropertySelection), selection
     return PropertyMapper(selection, schema, PROPERTY_LIMITS)
 
@@ -267,7 +264,7 @@ LIMITS = [Limits(8, 8), Limits(8, 9, number=2**53, count=4)]
 @LAW
 def test_all_at_once_is_as_one_by_one(limits: Limits, record: dict[str, Any]) -> None:
     """`*` copies what stays as it is; the outcome is that of taking each column by itself."""
-    mapper = PropertyMapper(PropertySelection(True, ()), None, limits)
+    mapper = PropertyMapper(PropertySelection(Everything()), None, limits)
     each: dict[str, Scalar] = {}
     counted = Adjustments()
     plain = {name: value for name, value in record.items() if not isinstance(value, dict | list)}
@@ -290,7 +287,7 @@ def test_all_at_once_is_as_one_by_one(limits: Limits, record: dict[str, Any]) ->
 @LAW
 def test_a_column_is_as_any_value(limits: Limits, name: str, value: Any) -> None:
     """What is dealt with at once for a column is dealt with as everywhere."""
-    mapper = PropertyMapper(PropertySelection(False, (PropertyColumn("c", name),)), None, limits)
+    mapper = PropertyMapper(PropertySelection(None, (Property(Column("c"), name),)), None, limits)
     sent: dict[str, Scalar] = {}
     counted, adjustments = Adjustments(), Adjustments()
     add_property(sent, name, value, limits, counted)
@@ -303,6 +300,6 @@ def test_a_column_is_as_any_value(limits: Limits, name: str, value: Any) -> None
 def test_what_fits_nowhere_is_counted(record: dict[str, Any]) -> None:
     """With no room at all nothing is sent, and each leaf is counted."""
     adjustments = Adjustments()
-    mapper = PropertyMapper(PropertySelection(True, ()), None, Limits(1_000, 1_000, count=0))
+    mapper = PropertyMapper(PropertySelection(Everything()), None, Limits(1_000, 1_000, count=0))
     assert mapper.properties(record, adjustments) == {}
     assert adjustments.left_out == len(_properties("*", record))

@@ -17,7 +17,9 @@ from bulk_destination.mapping.values import (
     timestamp,
 )
 from bulk_destination.protocol.messages import classify, read_exactly, read_line
-from destination_heap_analytics.values import account_identity, event_name, person_identity
+from destination_heap_analytics.values import ACCOUNT, PERSON, event_name
+
+person_identity, account_identity = PERSON.read, ACCOUNT.read
 
 LAW = settings(derandomize=True, max_examples=100, deadline=None)
 UTC_MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from bulk_destination.errors import Fault
+from bulk_destination.errors import ConfigurationError, Fault
 from bulk_destination.mapping.stream import Stream
-from bulk_destination.protocol.catalog import column_faults, parse_catalog
+from bulk_destination.protocol.catalog import parse_catalog
+from destination_heap_analytics.apis import make_api
 from destination_heap_analytics.config import HeapConfig
 
 SCHEMA = {
@@ -38,9 +39,14 @@ def _stream(entry: dict[str, Any]) -> Stream:
     return stream
 
 
-def _columns(**columns: str) -> list[tuple[str, str]]:
+def _faults(stream: Stream, **columns: str) -> list[Fault]:
     track = {"api_type": "track", "event_column": "event", "identity_column": "email"}
-    return list(HeapConfig.parse({"app_id": "11", "api": {**track, **columns}}).columns())
+    config = HeapConfig.parse({"app_id": "11", "api": {**track, **columns}})
+    try:
+        make_api(config.api, stream)
+    except ConfigurationError as error:
+        return list(error.faults)
+    return []
 
 
 @pytest.mark.parametrize(
@@ -95,13 +101,13 @@ def test_no_catalog(raw: object) -> None:
 
 def test_unknown_columns_are_all_named_with_the_nearest() -> None:
     """Each column the schema lacks is a fault at its path, with what may have been meant."""
-    columns = _columns(
+    faults = _faults(
+        _stream(_entry()),
         event_column="evnt",
         identity_column="Emial",
         timestamp_column="update_at",
         property_columns="identities.provder,email,zzz",
     )
-    faults = column_faults(columns, _stream(_entry()))
     assert [fault.path for fault in faults] == [
         "api.event_column",
         "api.identity_column",
@@ -130,17 +136,17 @@ def test_unknown_columns_are_all_named_with_the_nearest() -> None:
         "free.anything.at.all",
         "free_anything",
         "visits.0.date",
-        "",
+        '"not listed"',
     ],
 )
 def test_columns_that_may_be_there(columns: str) -> None:
     """Listed columns by any of the three readings pass, and what lies below an open one."""
-    assert column_faults(_columns(property_columns=columns), _stream(_entry())) == []
+    assert _faults(_stream(_entry()), property_columns=columns) == []
 
 
 def test_a_path_below_text_is_a_fault() -> None:
     """Nothing lies below a string."""
-    faults = column_faults(_columns(property_columns="email.domain"), _stream(_entry()))
+    faults = _faults(_stream(_entry()), property_columns="email.domain")
     assert [fault.path for fault in faults] == ["api.property_columns"]
 
 
@@ -150,7 +156,7 @@ def test_silent_schema_is_not_checked(schema: object) -> None:
     entry = _entry()
     entry["stream"] = {**entry["stream"], "json_schema": schema}
     stream = _stream(entry)
-    assert column_faults(_columns(event_column="whatever", property_columns="a.b"), stream) == []
+    assert _faults(stream, event_column="whatever", property_columns="a.b") == []
 
 
 @pytest.mark.parametrize(
@@ -184,4 +190,4 @@ def test_type_of_another_shape_says_nothing_of_columns(kind: object) -> None:
     """Such a schema leaves it open what lies below."""
     schema = {"properties": {"event": {}, "email": {"type": kind}}}
     stream = Stream("users", schema=schema)
-    assert column_faults(_columns(identity_column="email.address"), stream) == []
+    assert _faults(stream, identity_column="email.address") == []
