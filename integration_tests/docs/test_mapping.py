@@ -390,7 +390,7 @@ def test_every_reason_is_there(page: str, package: str) -> None:
     written = set(re.findall(r'Rejected\("(\w+)"\)', source))
     assert written <= set(named)
     assert {"unreadable", "of_another_stream"} <= written
-    ways = set(re.findall(r'Rejected\(f"\{field\}_(\w+)"\)', source))
+    ways = set(re.findall(r'Rejected\(f"\{(?:self\.)?field\}_(\w+)"\)', source))
     field = f"{EVENTS[page][1]}_"
     assert ways == {reason.removeprefix(field) for reason in found if reason.startswith(field)}
 
