@@ -46,7 +46,7 @@ ROOMS = {
         *("inbox", "sender", "delivery", "__init__"),
     ],
     "rejected": [
-        *("rejected_records", "object_storage_config", "local_storage", "s3_storage"),
+        *("rejected_records", "object_storage_config", "local_storage", "s3_session", "s3_storage"),
         *("object_storage", "rejected_files", "__init__"),
     ],
     "look": ["told_names", "plan", "dry_run", "preview", "progress", "progress_bar", "__init__"],

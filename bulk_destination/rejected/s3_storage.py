@@ -1,4 +1,4 @@
-"""Rejected records as objects of an S3 bucket. botocore is known here only."""
+"""Rejected records as objects of an S3 bucket. botocore is known here and in `s3_session.py`."""
 
 import os
 import time
@@ -22,6 +22,7 @@ from botocore.session import Session
 
 from bulk_destination.errors import ConfigurationError, Fault, ObjectStorageError
 from bulk_destination.rejected.object_storage_config import S3Storage
+from bulk_destination.rejected.s3_session import send_by_ours
 
 #: Seconds to connect, and to wait for an answer.
 _CONNECT_TIMEOUT: Final = 5
@@ -69,6 +70,7 @@ class S3Bucket:
             s3={"addressing_style": "path" if s3.s3_endpoint else "auto"},
         )
         session = Session()
+        send_by_ours(session, config)
         if s3.access_key_id is not None and s3.secret_access_key is not None:
             session.set_credentials(s3.access_key_id, s3.secret_access_key.get_secret_value())
         with _our_errors():
@@ -130,6 +132,7 @@ def _in_role(
         },
     )
     assumed = Session()
+    send_by_ours(assumed, config)
     assumed.get_component("credential_provider").insert_before("env", _AssumedRole(fetcher))
     return assumed
 
