@@ -49,7 +49,7 @@ def assert_small(outcome: Outcome) -> None:
 
 
 @pytest.mark.parametrize("status", [b"200 OK", b"403 Forbidden", b"503 Slow Down"])
-def test_an_answer_of_s3_without_end(main_py: Connector, status: bytes) -> None:
+def test_an_answer_of_s3_without_end(connector: Connector, status: bytes) -> None:
     """It is not read to its end: `check` fails in words."""
     chunk = b"10000\r\n" + b"<" * 0x10000 + b"\r\n"
 
@@ -68,8 +68,8 @@ def test_an_answer_of_s3_without_end(main_py: Connector, status: bytes) -> None:
             "access_key_id": "a",
             "secret_access_key": "b",
         }
-        config = main_py.config(heap.url, object_storage_config=storage)
-        outcome = main_py.start("check", "--config", main_py.file(config)).finish()
+        config = connector.config(heap.url, object_storage_config=storage)
+        outcome = connector.start("check", "--config", connector.file(config)).finish()
     (message,) = outcome.of_type("CONNECTION_STATUS")
     assert message["connectionStatus"]["status"] == "FAILED"
     assert_small(outcome)
