@@ -9,6 +9,7 @@ from benchmarks.cases import CASES, PARTS
 from benchmarks.machine import Watch, machine
 from benchmarks.measurement import ROOT, Measurement, measure, resized
 from benchmarks.report import results, table
+from sandbox import typed
 
 DIRECTORY = ROOT / ".cache" / "benchmarks"
 READING = (
@@ -53,7 +54,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(prog=typed.module("benchmarks"), description=__doc__)
     parser.add_argument("--parts", nargs="+", choices=PARTS, help="all by default")
     parser.add_argument("--cases", nargs="+", choices=[case.name for case in CASES])
     parser.add_argument("--runs", type=_one_or_more, default=3, help="of each case, in turn: 3")

@@ -120,9 +120,9 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def complain(program: str, problem: object) -> int:
-    """Say on stderr, in one line, why the program cannot start; returns its exit code, 2."""
-    print(f"{program}: {problem}", file=sys.stderr)
+def complain(name: str, problem: object) -> int:
+    """Say on stderr, in one line, why it cannot start; returns the exit code, 2."""
+    print(f"{name}: {problem}", file=sys.stderr)
     return 2
 
 
@@ -132,17 +132,19 @@ def start(
     options: Callable[..., _Options],
     make: Callable[[_Options, str], _Service],
     app: Callable[[_Service], ASGIApp],
+    *,
+    name: str,
 ) -> int:
     """Serve, until a signal, the stand-in that `make` makes of its options and its URL.
 
-    The parser's arguments are the options' fields, its name is the program's. Returns the exit
-    code: 0, or 2 if it could not start.
+    The parser's arguments are the options' fields; `name` is what messages begin with. Returns the
+    exit code: 0, or 2 if it could not start.
     """
     try:
         chosen = options(**vars(parser.parse_args(arguments)))
     except OptionError as error:
-        return complain(parser.prog, error)
-    return run(chosen, lambda url: make(chosen, url), app, program=parser.prog)
+        return complain(name, error)
+    return run(chosen, lambda url: make(chosen, url), app, name=name)
 
 
 def run(
@@ -150,7 +152,7 @@ def run(
     make: Callable[[str], _Service],
     app: Callable[[_Service], ASGIApp],
     *,
-    program: str,
+    name: str,
 ) -> int:
     """Serve the stand-in that `make` makes of its URL, until a signal.
 
@@ -159,14 +161,14 @@ def run(
     try:
         listener = listen(options.host, options.port)
     except OSError as error:
-        return complain(program, _why(error, options))
+        return complain(name, _why(error, options))
     with listener:
         try:
             service = make(url_of(listener))
         except sqlite3.Error as error:
-            return complain(program, f"{options.db} cannot be used as a database: {error}")
+            return complain(name, f"{options.db} cannot be used as a database: {error}")
         with closing(service):
-            run_until_signal(app(service), listener, program=program)
+            run_until_signal(app(service), listener, name=name)
     return 0
 
 
@@ -177,7 +179,7 @@ def _why(error: OSError, options: ServiceOptions) -> str:
     return f"cannot listen on {where}: {error.strerror or error}"
 
 
-def run_until_signal(app: ASGIApp, listener: socket.socket, *, program: str) -> None:
+def run_until_signal(app: ASGIApp, listener: socket.socket, *, name: str) -> None:
     """Serve `app` until SIGTERM or SIGINT.
 
     Prints one line on stdout once connections are taken, so that scripts can wait for it, and
@@ -189,13 +191,11 @@ def run_until_signal(app: ASGIApp, listener: socket.socket, *, program: str) -> 
             signal.signal(number, lambda *_: stop())
         if not _is_loopback(listener):
             print(
-                f"{program}: warning: listening beyond this machine; "
+                f"{name}: warning: listening beyond this machine; "
                 "whoever reaches the port can read and delete the data",
                 file=sys.stderr,
             )
-        print(
-            f"{program.replace('-', ' ').capitalize()} listening on {url_of(listener)}", flush=True
-        )
+        print(f"{name} listening on {url_of(listener)}", flush=True)
 
     asyncio.run(serve(app, listener, started=started))
 

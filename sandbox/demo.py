@@ -15,15 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
+from rich.text import Text
 
 from sandbox.http import Service
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 #: No step of a demo takes longer, in seconds, on any machine that can run it.
 STEP_TIMEOUT: Final = 60
-ROWS_SHOWN: Final = 3
+#: A step fits a terminal of 80 by 24.
+WIDTH: Final = 80
 
 _Service = TypeVar("_Service", bound=Service)
 
@@ -41,20 +43,27 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """A configuration and what it loads: files, by their paths in the project."""
+
+    config: str
+    catalog: str
+    rows: str
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
-    """A connector's program, and the sample files that it loads, by their paths in the project."""
+    """A connector's program."""
 
     program: Sequence[str]
     #: The program as a person would type it.
     typed: str
-    catalog: str
-    rows: str
 
-    def shown(self, verb: str, config: str) -> str:
+    def shown(self, verb: str, sample: Sample) -> str:
         """The whole command as a person would type it."""
-        command = f"{self.typed} {verb} --config {config}"
+        command = f"{self.typed} {verb} --config {sample.config}"
         if verb == "write":
-            command += f" \\\n    --catalog {self.catalog} < {self.rows}"
+            command += f" \\\n    --catalog {sample.catalog} < {sample.rows}"
         return command
 
 
@@ -70,28 +79,48 @@ def read_output(lines: Iterable[bytes]) -> Load:
     return Load(ledger, states)
 
 
-def ledger_table(load: Load) -> Table:
-    """The ledger, a row a count."""
-    table = Table("what was sent", "count", title_justify="left")
+def ledger_table(load: Load, service: str, reasons: Mapping[str, str]) -> Table:
+    """The ledger, a row a count, each with what it counts; `reasons` explains the rejections."""
     ledger = load.ledger
-    for name in ("read", "accepted", "merged", "truncated", "requests", "retries"):
-        table.add_row(name, str(ledger[name]))
+    words = {
+        "read": "records that came in",
+        "accepted": f"records that {service} took",
+        "merged": "of these, updates sent as one with a later one of the same",
+        "truncated": f"texts longer than {service} takes, cut",
+        "requests": "to send them all",
+        "retries": "requests sent again after a failure",
+    }
+    table = _grid("right", "left", "left")
+    for name, meaning in words.items():
+        table.add_row(str(ledger[name]), name, meaning)
     for reason, count in ledger["rejected_by_reason"].items():
-        table.add_row(f"rejected: {reason}", str(count), style="red")
-    table.add_row("states handed back", str(load.states))
+        table.add_row(str(count), "rejected", f"{reason}: {reasons[reason]}", style="red")
+    table.add_row(str(load.states), "states", "handed back: all before each of them is safe")
     return table
 
 
-def held_table(title: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Table:
-    """The first rows of what a service holds, in those of the columns that have a value."""
-    columns = [name for name in names if any(row.get(name) is not None for row in rows)]
-    table = Table(*columns, title=title, title_justify="left")
-    for row in rows[:ROWS_SHOWN]:
-        table.add_row(*(_cell(row.get(name)) for name in columns))
+def held_table(names: Sequence[str], item: Mapping[str, Any]) -> Table:
+    """One of the things that a service holds, as far as it has values."""
+    table = _grid("left", "left")
+    for name in names:
+        if item.get(name) is not None:
+            # Text, as a value is no markup; cut where the screen ends.
+            cell = Text(_shown(item[name]), no_wrap=True, overflow="ellipsis")
+            table.add_row(f"  {name}", cell)
     return table
 
 
-def _cell(value: Any) -> str:
+def _grid(*columns: JustifyMethod) -> Table:
+    """Without lines between; all but the last column are as wide as what is in them."""
+    table = Table.grid(padding=(0, 2))
+    for number, justify in enumerate(columns, start=1):
+        table.add_column(justify=justify, no_wrap=number < len(columns))
+    return table
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_shown(inner)}" for name, inner in value.items())
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -104,30 +133,31 @@ class Connector:
         self._url = url
         self._workplace = workplace
 
-    def check(self, config: str, service: str) -> None:
+    def check(self, sample: Sample, service: str) -> None:
         """Raises DemoError if the connection does not work."""
-        self._console.rule("[bold]check", align="left")
-        status = json.loads(self._run("check", config))["connectionStatus"]
+        self._console.rule("[bold]check: does it answer?", align="left")
+        status = json.loads(self._run("check", sample))["connectionStatus"]
         if status["status"] != "SUCCEEDED":
             raise DemoError(f"check: {status['message']}")
         self._console.print(f"SUCCEEDED, and nothing was added to {service}\n")
 
-    def write(self, config: str) -> Load:
-        """One load of the sample; raises DemoError if it fails or its ledger does not balance."""
-        load = read_output(self._run("write", config).splitlines())
+    def write(self, sample: Sample) -> Load:
+        """One load of a sample; raises DemoError if it fails or its ledger does not balance."""
+        load = read_output(self._run("write", sample).splitlines())
         if load.ledger["read"] != load.ledger["accepted"] + load.ledger["rejected"]:
-            raise DemoError(f"{config}: the ledger does not balance")
+            raise DemoError(f"{sample.config}: the ledger does not balance")
         return load
 
-    def _run(self, verb: str, config: str) -> bytes:
-        self._console.print(f"$ {self._command.shown(verb, config)}", markup=False)
-        fields = json.loads((ROOT / config).read_bytes())
+    def _run(self, verb: str, sample: Sample) -> bytes:
+        shown = f"$ {self._command.shown(verb, sample)}"
+        self._console.print(shown, markup=False, highlight=False, soft_wrap=True)
+        fields = json.loads((ROOT / sample.config).read_bytes())
         path = self._workplace / "config.json"
         path.write_text(json.dumps(fields | {"base_url": self._url}), encoding="utf-8")
         arguments = [*self._command.program, verb, "--config", str(path)]
         if verb == "write":
-            arguments += ["--catalog", str(ROOT / self._command.catalog)]
-        with (ROOT / self._command.rows).open("rb") as rows:
+            arguments += ["--catalog", str(ROOT / sample.catalog)]
+        with (ROOT / sample.rows).open("rb") as rows:
             done = subprocess.run(  # noqa: S603  # our own connector, our own files
                 arguments, stdin=rows, capture_output=True, timeout=STEP_TIMEOUT, check=False
             )
@@ -149,7 +179,7 @@ def show(
     `name` is the service's, `keep` what a person may do next. Ends with 1 and a line that says
     what failed, if the tour raises DemoError.
     """
-    console = Console(width=100)
+    console = Console(width=WIDTH)
     with running() as service, tempfile.TemporaryDirectory() as workplace:
         console.print(f"A local {name} listens on {service.url} for as long as this runs.\n")
         try:
@@ -157,4 +187,4 @@ def show(
         except DemoError as error:
             console.print(f"The demo failed: {error}", style="red", markup=False)
             sys.exit(1)
-    console.print(f"Next: {keep}; the commands above load into it.")
+    console.print(f"Next: {keep}. The commands above load into it.", soft_wrap=True)

@@ -67,8 +67,17 @@ CONNECTOR_PURE = {"config", "values", "apis", "payloads", "service"}
 #: The same for the local stand-ins: the parts that all have in common, and each service.
 SANDBOXES = {
     "sandbox": [
-        *("answers", "property_counts", "quotas", "history", "faults", "journal", "options"),
-        *("server", "database", "intake", "standin", "guard", "http", "running"),
+        *(
+            "typed",
+            "answers",
+            "property_counts",
+            "quotas",
+            "history",
+            "faults",
+            "journal",
+            "options",
+        ),
+        *("options", "server", "database", "intake", "standin", "guard", "http", "running"),
         *("page.chart", "page.shown", "page.rendering", "page.views", "page.routes"),
         *("page.__init__", "command", "demo", "__init__"),
     ],

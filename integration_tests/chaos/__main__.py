@@ -12,6 +12,7 @@ from integration_tests.chaos.play import FailedRunError, Figures, play
 from integration_tests.chaos.quotas import load_at_full_speed
 from integration_tests.chaos.scenario import APIS, LARGEST, Service
 from integration_tests.chaos.verdict import BrokenPromiseError
+from sandbox import typed
 
 #: Runs of each service.
 RUNS: dict[Service, int] = {"heap": 160, "hackle": 60}
@@ -75,7 +76,9 @@ def _all(options: argparse.Namespace) -> dict[Service, Figures]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m integration_tests.chaos", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog=typed.module("integration_tests.chaos"), description=__doc__
+    )
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     parser.add_argument("--service", choices=list(APIS), help="default: each in its turn")
     parser.add_argument("--run", type=int, help="this run of the seed alone")

@@ -18,6 +18,7 @@ from integration_tests.chaos.process import Connector, Ended
 from integration_tests.chaos.scenario import LARGEST, Death, Moment, Scenario, Service, drawn
 from integration_tests.chaos.source import Json, Row, State
 from integration_tests.chaos.witness import Witness
+from sandbox import typed
 from sandbox.hackle import Sandbox as Hackle
 from sandbox.hackle import SandboxOptions as HackleOptions
 from sandbox.hackle.app import hackle_app
@@ -56,8 +57,8 @@ def play(service: Service, seed: int, run: int, largest: int = LARGEST) -> Figur
     try:
         return load(drawn(service, seed, run, largest))
     except Exception as problem:
-        again = f"python -m integration_tests.chaos --service {service} --seed {seed} --run {run}"
-        again += f" --largest {largest}"
+        again = typed.module("integration_tests.chaos")
+        again += f" --service {service} --seed {seed} --run {run} --largest {largest}"
         raise FailedRunError(
             f"{type(problem).__name__}: {problem}\nOnce more: {again}"
         ) from problem

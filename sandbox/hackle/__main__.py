@@ -1,4 +1,4 @@
-"""`python -m sandbox.hackle` is `hackle-sandbox`."""
+"""`python -m sandbox.hackle`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`hackle-sandbox`: a local Hackle on the command line."""
+"""`python -m sandbox.hackle`: a local Hackle on the command line."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Final
 
+from sandbox import typed
 from sandbox.command import add_service_arguments, start
 from sandbox.hackle.app import EVENTS_PATH, hackle_app
 from sandbox.hackle.options import SandboxOptions
@@ -22,12 +23,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SandboxOptions,
         lambda options, url: Sandbox(options, url=url),
         hackle_app,
+        name="Hackle sandbox",
     )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="hackle-sandbox",
+        prog=typed.module("sandbox.hackle"),
         description="A local Hackle to try and to test against. It takes user events at "
         f"{EVENTS_PATH} as Hackle's own Python SDK sends them, shows what it holds on a page at / "
         "and as JSON at /events, /users, /requests and /stats; POST /reset empties it.",

@@ -9,42 +9,54 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sandbox.demo import Command, Connector, DemoError, held_table, ledger_table, show
+from sandbox import typed
+from sandbox.demo import Command, Connector, DemoError, Sample, held_table, ledger_table, show
 from sandbox.hackle import Sandbox, running
 
-CONFIG = "sample_files/hackle/config.json"
+SAMPLE = Sample(
+    "sample_files/hackle/config.json",
+    "sample_files/hackle/configured_catalog.json",
+    "sample_files/hackle/purchases.jsonl",
+)
 COMMAND = Command(
     program=[str(Path(sys.executable).with_name("destination-hackle"))],
-    typed=".venv/bin/destination-hackle",
-    catalog="sample_files/hackle/configured_catalog.json",
-    rows="sample_files/hackle/purchases.jsonl",
+    typed=typed.program("destination-hackle"),
 )
 SHOWN = ("event_key", "user_id", "value", "timestamp", "properties")
+#: Why records of the sample are rejected.
+REASONS = {
+    "user_id_missing": "nobody is named",
+    "user_id_of_no_single_person": "`guest` is many people",
+    "event_key_blank": "the event has no name",
+    "value_not_a_number": "`about 13,200` is no number",
+}
 
 
 def tour(console: Console, hackle: Sandbox, connector: Connector) -> None:
     """All of it; raises DemoError where a step fails."""
-    connector.check(CONFIG, "Hackle")
-    console.rule("[bold]write", align="left")
-    console.print(ledger_table(connector.write(CONFIG)))
+    connector.check(SAMPLE, "Hackle")
+    console.rule("[bold]write: each record becomes an event", align="left")
+    console.print(ledger_table(connector.write(SAMPLE), "Hackle", REASONS))
     events = hackle.events()
     bought = [event for event in events if event["value"] is not None]
     if not bought or len(bought) == len(events):
         raise DemoError("events with a value and without should have landed in Hackle")
     console.print(
-        held_table(f"Hackle now holds {len(events)} events", SHOWN, events),
-        f"{len(bought)} of them have a value, {len(events) - len(bought)} have none.\n",
+        f"\nHackle now holds {len(events)} events, {len(bought)} of them with a value, such as:",
+        style="bold",
     )
-    console.rule("[bold]write, once more", align="left")
-    connector.write(CONFIG)
+    console.print(held_table(SHOWN, max(bought, key=lambda event: len(event["properties"]))), "")
+    console.rule("[bold]write, once more: is anything doubled?", align="left")
+    connector.write(SAMPLE)
     after, absorbed = len(hackle.events()), hackle.stats()["repeats_absorbed"]
     if after != len(events) or not absorbed:
         raise DemoError("the second load doubled events")
     console.print(
         f"The same {absorbed} events came again with the same insert ids. This Hackle ignores what "
-        f"it has: it still holds {after}. Whether the real one does is not published; a local one "
-        "that does not is `python -m sandbox.hackle --keep-repeats`.\n"
+        f"it has: it still holds {after}. Whether the real one does is not published. To try one "
+        "that does not:\n"
     )
+    console.print(f"$ {typed.module('sandbox.hackle')} --keep-repeats\n", highlight=False)
 
 
 def main() -> None:
@@ -52,7 +64,7 @@ def main() -> None:
     show(
         *(running, COMMAND, tour),
         name="Hackle",
-        keep="`make sandbox-hackle` keeps a local Hackle running on http://127.0.0.1:8088",
+        keep="`make sandbox-hackle` keeps a local Hackle on http://127.0.0.1:8088",
     )
 
 

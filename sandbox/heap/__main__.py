@@ -1,4 +1,4 @@
-"""`python -m sandbox.heap` is `heap-sandbox`."""
+"""`python -m sandbox.heap`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`heap-sandbox`: a local Heap on the command line."""
+"""`python -m sandbox.heap`: a local Heap on the command line."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Final
 
+from sandbox import typed
 from sandbox.command import add_service_arguments, start
 from sandbox.heap.app import heap_app
 from sandbox.heap.options import SandboxOptions
@@ -23,12 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SandboxOptions,
         lambda options, url: Sandbox(options, url=url),
         heap_app,
+        name="Heap sandbox",
     )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="heap-sandbox",
+        prog=typed.module("sandbox.heap"),
         description="A local Heap to try and to test against. It takes track, "
         "add_user_properties and add_account_properties as Heap documents them, shows what it "
         "holds on a page at / and as JSON at /events, /users, /accounts, /requests and /stats; "

@@ -6,42 +6,68 @@ Airbyte runs it.
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from sandbox.demo import ROOT, Command, Connector, DemoError, held_table, ledger_table, show
+from sandbox import typed
+from sandbox.demo import (
+    ROOT,
+    Command,
+    Connector,
+    DemoError,
+    Sample,
+    held_table,
+    ledger_table,
+    show,
+)
 from sandbox.heap import Sandbox, running
 
 COMMAND = Command(
     program=[sys.executable, str(ROOT / "main.py")],
-    typed=".venv/bin/python main.py",
-    catalog="sample_files/configured_catalog.json",
-    rows="sample_files/users.jsonl",
+    typed=f"{typed.program(Path(sys.executable).name)} main.py",
 )
-#: API type, and the list in which the sandbox keeps what it makes.
+USERS = ("sample_files/configured_catalog.json", "sample_files/users.jsonl")
+#: By API type: what is loaded, the list in which the sandbox keeps what it makes, and one of it.
 LOADS = {
-    "track": "events",
-    "add_user_properties": "users",
-    "add_account_properties": "accounts",
+    "track": (Sample("sample_files/config_track.json", *USERS), "events", "an event"),
+    "add_user_properties": (
+        Sample("sample_files/config_add_user_properties.json", *USERS),
+        *("users", "properties of a user"),
+    ),
+    "add_account_properties": (
+        Sample("sample_files/config_add_account_properties.json", *USERS),
+        *("accounts", "properties of an account"),
+    ),
 }
 SHOWN = ("identity", "account_id", "event", "timestamp", "properties")
+#: Why records of the samples are rejected.
+REASONS = {
+    "identity_missing": "nobody is named",
+    "identity_of_no_single_person": "`anonymous` is many people",
+    "timestamp_not_readable": "`last Tuesday` is no time",
+    "account_id_missing": "no account is named",
+    "account_id_blank": "its name is empty",
+}
 
 
 def tour(console: Console, heap: Sandbox, connector: Connector) -> None:
     """All of it; raises DemoError where a step fails."""
-    connector.check(_config("track"), "Heap")
-    for api_type, kind in LOADS.items():
-        console.rule(f"[bold]{api_type}", align="left")
-        console.print(ledger_table(connector.write(_config(api_type))))
+    again = LOADS["track"][0]
+    connector.check(again, "Heap")
+    for api_type, (sample, kind, one) in LOADS.items():
+        console.rule(f"[bold]{api_type}: each record becomes {one}", align="left")
+        console.print(ledger_table(connector.write(sample), "Heap", REASONS))
         held = _held(heap, kind)
         if not held:
             raise DemoError(f"{api_type}: nothing landed in Heap")
         which = " with properties" if kind == "users" else ""
-        console.print(held_table(f"Heap now holds {len(held)} {kind}{which}", SHOWN, held), "")
-    console.rule("[bold]track, once more", align="left")
+        console.print(f"\nHeap now holds {len(held)} {kind}{which}, such as:", style="bold")
+        console.print(held_table(SHOWN, held[0]), "")
+    console.rule("[bold]track, once more: is anything doubled?", align="left")
     before = len(heap.events())
-    connector.write(_config("track"))
+    connector.write(again)
     after, absorbed = len(heap.events()), heap.stats()["repeats_absorbed"]
     if after != before or not absorbed:
         raise DemoError("the second load doubled events")
@@ -49,10 +75,6 @@ def tour(console: Console, heap: Sandbox, connector: Connector) -> None:
         f"The same {absorbed} events came again and Heap absorbed them by their idempotency "
         f"keys: it still holds {after}.\n"
     )
-
-
-def _config(api_type: str) -> str:
-    return f"sample_files/config_{api_type}.json"
 
 
 def _held(heap: Sandbox, kind: str) -> Sequence[Mapping[str, Any]]:
@@ -71,7 +93,7 @@ def main() -> None:
     show(
         *(running, COMMAND, tour),
         name="Heap",
-        keep="`make sandbox` keeps a local Heap running on http://127.0.0.1:8087",
+        keep="`make sandbox` keeps a local Heap on http://127.0.0.1:8087",
     )
 
 

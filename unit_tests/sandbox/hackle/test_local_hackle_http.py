@@ -241,7 +241,7 @@ def test_command() -> None:
 def test_bad_options(capsys: pytest.CaptureFixture[str]) -> None:
     """What makes no sense is one line and exit code 2."""
     assert main(["--fail", "2"]) == 2
-    assert capsys.readouterr().err == "hackle-sandbox: the rate of faults must be 0 to 1\n"
+    assert capsys.readouterr().err == "Hackle sandbox: the rate of faults must be 0 to 1\n"
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""`heap-sandbox` as a process."""
+"""`python -m sandbox.heap` as a process."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == (
-        f"heap-sandbox: 127.0.0.1 port {port} is in use; "
+        f"Heap sandbox: 127.0.0.1 port {port} is in use; "
         "choose another with --port, or 0 for a free one\n"
     )
 
