@@ -22,6 +22,10 @@ from bulk_destination.fields import address
 DEFAULT_BASE_URL: Final = "https://heapanalytics.com"
 #: Heap's EU data centre (https://developers.heap.io/reference/bulk-track).
 EU_BASE_URL: Final = "https://c.eu.heap-api.com"
+#: Requests of `add_user_properties` that one identity may be in, of any 30 s. Heap's page of the
+#: single form says so (https://developers.heap.io/reference/add-user-properties); that of the
+#: bulk form, which has the same address, says nothing, so it is kept there, too.
+USER_REQUESTS: Final = 30
 
 
 def _base_url(text: str) -> str:
@@ -76,14 +80,21 @@ class HeapConfig(DeliveryConfig):
     #: Heap's published quotas on bulk track
     #: (https://developers.heap.io/reference/bulk-track); 0 lifts a limit.
     events_per_minute: Annotated[int, Field(ge=0)] = 15_000
+    #: 0 lifts all limits of one identity, that of `USER_REQUESTS` as well: who has been told that
+    #: one does not hold has been told of the other, and nobody wants a limit of his own there.
     events_per_identity_per_minute: Annotated[int, Field(ge=0)] = 1_000
 
     @property
     def quotas(self) -> Quotas | None:
-        """The quotas to keep; users and accounts have none."""
-        quotas = Quotas(self.events_per_minute, self.events_per_identity_per_minute)
-        limited = quotas.per_app or quotas.per_identity
-        return quotas if limited and isinstance(self.api, TrackConfig) else None
+        """The quotas to keep; accounts have none."""
+        match self.api:
+            case TrackConfig():
+                quotas = Quotas(self.events_per_minute, self.events_per_identity_per_minute)
+                return quotas if quotas.counts_events else None
+            case UserPropertiesConfig() if self.events_per_identity_per_minute:
+                return Quotas(requests_per_identity=USER_REQUESTS)
+            case _:
+                return None
 
     def columns(self) -> Iterable[tuple[str, str]]:
         """What each field says that asks for one value, after the path of the field."""

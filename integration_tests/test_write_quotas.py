@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -129,8 +132,8 @@ def test_repeats_count(connector: Connector, seed: int) -> None:
 
 
 @pytest.mark.parametrize("api", ["add_user_properties", "add_account_properties"])
-def test_only_track_has_quotas(connector: Connector, api: str) -> None:
-    """Heap publishes none for the other two: the fields change nothing there."""
+def test_only_track_has_quotas_of_events(connector: Connector, api: str) -> None:
+    """Heap publishes none for the other two: the field changes nothing there."""
     lines = [connector.record(connector.event(n)) for n in range(2_000)]
     with running() as heap:
         outcome = connector.write_here(
@@ -138,6 +141,105 @@ def test_only_track_has_quotas(connector: Connector, api: str) -> None:
         ).succeeded()
     assert outcome.ledger["throttled_seconds"] == 0
     assert outcome.ledger["requests"] <= 4
+
+
+# -- users: 30 requests in half of a window for one identity --------------------------------------
+
+BUSY = "robot@example.com"
+
+
+def update(
+    connector: Connector,
+    heap: Sandbox,
+    lines: Iterable[bytes],
+    surroundings: Surroundings = SURROUNDINGS,
+    **options: Any,
+) -> Outcome:
+    """Loads `lines` as users, with the limit of an identity kept unless `options` say otherwise."""
+    chosen = {"events_per_identity_per_minute": 1_000, **options}
+    config = connector.config(heap.url, "add_user_properties", **chosen)
+    return connector.write_here(config, lines, surroundings=surroundings).succeeded()
+
+
+def updates(connector: Connector, identities: list[str]) -> Iterator[bytes]:
+    """One update for each of `identities`, numbered, a state after every 100."""
+    for number, identity in enumerate(identities, start=1):
+        yield connector.record({"who": identity, "n": number, f"p{number % 7}": number})
+        if number % 100 == 0:
+            yield connector.state(number)
+
+
+def holds_the_last_of_each(heap: Sandbox, identities: list[str]) -> None:
+    """Order is kept for each identity: the later value won, property by property."""
+    expected: dict[str, dict[str, Any]] = {}
+    for number, identity in enumerate(identities, start=1):
+        properties = {"who": identity, "n": number, f"p{number % 7}": number}
+        expected.setdefault(identity, {}).update(properties)
+    assert {user["identity"]: user["properties"] for user in heap.users()} == expected
+
+
+def test_a_busy_user_is_merged(connector: Connector) -> None:
+    """40,000 updates of one identity: no 429, nothing lost, every state out, and others pass."""
+    others = [f"person{n}@example.com" for n in range(2_000)]
+    identities = [*[BUSY] * 30_000, *others, *[BUSY] * 10_000]
+    with running(options(0)) as heap:
+        outcome = update(connector, heap, updates(connector, identities))
+        assert {request["status"] for request in heap.requests()} == {200}
+        holds_the_last_of_each(heap, identities)
+    assert outcome.ledger["accepted"] == len(identities)
+    assert outcome.ledger["merged"] > 39_900
+    assert [state["id"] for state in outcome.states] == list(range(100, 42_001, 100))
+
+
+def test_a_busy_user_does_not_hold_up_others(connector: Connector) -> None:
+    """What waits of it is one request, and those behind it go on at once."""
+    others = [f"person{n}@example.com" for n in range(3_000)]
+    identities = [*[BUSY] * 30_000, *others]
+    slow = replace(SURROUNDINGS, minute=20.0)
+    with running(SandboxOptions(quota_window_seconds=20.0)) as heap:
+        outcome = update(connector, heap, updates(connector, identities), slow)
+        moments = {user["identity"]: user["updated_at"] for user in heap.users()}
+        asked = heap.requests()
+        holds_the_last_of_each(heap, identities)
+    assert {request["status"] for request in asked} == {200}
+    assert len(asked) < len(identities) / 1_000 - 3
+    assert max(moments.values()) == moments.pop(BUSY)
+    assert max(moments.values()) - min(moments.values()) < 5
+    assert outcome.ledger["accepted"] == len(identities)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_tries_and_splits_of_a_busy_user_count(connector: Connector, seed: int) -> None:
+    """Requests that fail, that are too large, and that are refused for a record of another."""
+    random = Random(seed)
+    people = [BUSY, BUSY, *(f"person{n}@example.com" for n in range(5))]
+    identities = [random.choice(people) for _ in range(200)]
+    trouble: dict[str, Any] = {
+        **{"fail_rate": 0.2, "seed": seed, "fail_kinds": ("503", "reset-before", "reset-after")},
+        **{"poison": ("venom",), "max_body_bytes": 300},
+    }
+    refused = {random.randrange(200) for _ in range(4)}
+    patient = replace(SURROUNDINGS, minute=2.1)
+    with running(SandboxOptions(quota_window_seconds=2.0, **trouble)) as heap:
+        lines = [*updates(connector, identities)]
+        for number in refused:
+            other = f"bad{number}@example.com"
+            lines.insert(number, connector.record({"who": other, "note": "venom"}))
+        outcome = update(connector, heap, lines, patient, requests_in_flight=1)
+        assert 429 not in {request["status"] for request in heap.requests()}
+        holds_the_last_of_each(heap, identities)
+    assert outcome.ledger["retries"] > 0
+    assert outcome.ledger["rejected"] == len(refused)
+
+
+def test_the_limit_of_users_can_be_lifted(connector: Connector) -> None:
+    """By 0, as the other limits of one identity: Heap then has to say what is too much."""
+    with running(options(0, user_requests_per_identity=0)) as heap:
+        identities = [BUSY] * 40_000
+        lines = updates(connector, identities)
+        update(connector, heap, lines, events_per_identity_per_minute=0, requests_in_flight=1)
+        assert len(heap.requests()) == 40
+        holds_the_last_of_each(heap, identities)
 
 
 def test_a_signal_ends_the_wait(connector: Connector) -> None:

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from bulk_destination.delivery.backlog import Backlog
 from bulk_destination.delivery.batches import Batch, OpenBatch, lane_of
 from bulk_destination.delivery.inbox import LaneReport, LaneSettled, LaneWaits
 from bulk_destination.delivery.quotas import Quotas
@@ -72,12 +73,13 @@ class Delivery:
         #: wrong configuration is found by one refused batch, not by several.
         self._proven = threading.Event()
         self._first_lane: int | None = None
-        self._app_quota = AppQuota(quotas.app_window(), clock) if quotas else None
+        app_window = quotas.app_window() if quotas else None
+        self._app_quota = AppQuota(app_window, clock) if app_window else None
         self._senders = [
             Sender(
                 number,
                 client,
-                self._lane_quota(number, quotas),
+                self._lane_quota(number, quotas, merges),
                 merges,
                 report,
                 stopping,
@@ -198,15 +200,16 @@ class Delivery:
             self._proven.wait()
         self._senders[number].run()
 
-    def _lane_quota(self, number: int, quotas: Quotas | None) -> Unlimited | Limited:
+    def _lane_quota(self, number: int, quotas: Quotas | None, merges: bool) -> Unlimited | Limited:
         todo = self._lanes[number].todo
-        if quotas is None or self._app_quota is None:
+        if quotas is None:
             return Unlimited(todo)
+        identities = quotas.identity_limit(len(self._lanes))
         return Limited(
             todo,
             self._app_quota,
-            quotas.identity_window(),
-            self._clients[number].endpoint.max_items,
+            identities,
+            Backlog(identities, self._clients[number].endpoint.max_items, merges=merges),
             clock=self._clock,
             pause=self._stopping.wait,
             waits=lambda seconds, of_identities: self._report(

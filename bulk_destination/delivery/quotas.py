@@ -6,12 +6,13 @@ after its end, whatever came of it: any 60 s that the service could look at then
 the quota.
 """
 
+import math
 from array import array
 from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Protocol
 
 #: The service's minute, and a tenth of a second for two clocks that do not run alike.
 MINUTE: Final = 60.1
@@ -19,23 +20,59 @@ _UNLIMITED: Final = 1 << 62
 #: In which a window counts its keys. A quota of 1,000 is met too early only where as many events
 #: of other identities fell into the same cell: from some 30 million a minute on.
 CELLS: Final = 1 << 15
+#: The same for all the lanes that a `Spacing` is for: 2 MB.
+_SPACING_CELLS: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """Events that may start in any `seconds`: of the app, and of one identity; 0 lifts a limit."""
+    """What a service takes in any `seconds`, a minute; 0 sets no limit."""
 
-    per_app: int
-    per_identity: int
+    #: Events of the app, and of one identity.
+    per_app: int = 0
+    per_identity: int = 0
+    #: Requests that hold something about one identity, in any half of the time.
+    requests_per_identity: int = 0
     seconds: float = MINUTE
 
-    def app_window(self) -> "Window":
-        """A window for the app."""
-        return Window(self.per_app or _UNLIMITED, self.seconds, cells=1)
+    @property
+    def counts_events(self) -> bool:
+        """Whether events, and not only requests, have a limit."""
+        return bool(self.per_app or self.per_identity)
 
-    def identity_window(self) -> "Window":
-        """A window for the identities of one lane."""
+    def app_window(self) -> "Window | None":
+        """A window for the app, if it has a limit."""
+        return Window(self.per_app, self.seconds, cells=1) if self.per_app else None
+
+    def identity_limit(self, lanes: int) -> "IdentityLimit":
+        """What the identities of one of `lanes` may send."""
+        if self.requests_per_identity:
+            return Spacing(
+                self.requests_per_identity, self.seconds / 2, max(1, _SPACING_CELLS // lanes)
+            )
         return Window(self.per_identity or _UNLIMITED, self.seconds)
+
+
+class IdentityLimit(Protocol):
+    """When a lane may send what about single identities. What a request uses is of its own kind."""
+
+    def uses(self, identities: Iterable[str]) -> Mapping[Any, int]:
+        """What a request with an item about each of `identities` uses."""
+
+    def may_all(self, identities: Iterable[str], now: float) -> bool:
+        """Whether such a request may start now."""
+
+    def room(self, identity: str, now: float, /) -> int:
+        """How many items about `identity` a request may hold that starts now."""
+
+    def opens_in(self, uses: Mapping[Any, int], now: float, /) -> float | None:
+        """Seconds until a request with these uses may start; None while nobody can tell."""
+
+    def begin(self, uses: Mapping[Any, int], /) -> None:
+        """A try starts."""
+
+    def end(self, uses: Mapping[Any, int], now: float, /) -> None:
+        """A try that began has ended."""
 
 
 class Window:
@@ -53,6 +90,14 @@ class Window:
         self._used = array("I", [0]) * cells
         self._ended: deque[_Ended] = deque()
         self._remembered = 0
+
+    def uses(self, identities: Iterable[str]) -> Mapping[str, int]:
+        """What a request with an item about each of `identities` would use."""
+        return Counter(identities)
+
+    def may_all(self, identities: Iterable[str], now: float) -> bool:
+        """Whether such a request may start now."""
+        return self.opens_in(self.uses(identities), now) == 0
 
     def room(self, key: str, now: float) -> int:
         """How many more events of `key` may start now."""
@@ -134,3 +179,54 @@ class _Ended:
         """Events in `cell`."""
         at = bisect_left(self.cells, cell)
         return self.counts[at] if at < len(self.cells) and self.cells[at] == cell else 0
+
+
+class Spacing:
+    """When an identity may be in a request again, so that no `seconds` have more than `limit`.
+
+    Half of the limit may go at once, the rest is spread over the time: what comes meanwhile for
+    a busy identity is merged into its next request, and it never waits long. This is the generic
+    cell rate algorithm (ITU-T I.371): all that is known of an identity is the time at which it
+    would have used nothing. As in a `Window`, a try counts until its end at the latest.
+
+    Identities share cells by their hash: two may be taken for one, and then send less than they
+    may, but never one for two. So memory is the same for any number of identities. One try at a
+    time, as in a lane: one under way is counted when it ends.
+    """
+
+    def __init__(self, limit: int, seconds: float, cells: int) -> None:
+        at_once = (limit + 1) // 2
+        self._step = seconds / (limit + 1 - at_once)
+        self._ahead = (at_once - 1) * self._step
+        self._unused_from = array("d", [-math.inf]) * cells
+        #: The latest of all: mostly nobody is busy, and one look is enough.
+        self._last = -math.inf
+
+    def uses(self, identities: Iterable[str]) -> Mapping[int, int]:
+        """What a request about `identities` would use: their cells."""
+        cells = len(self._unused_from)
+        return {hash(identity) % cells: 1 for identity in identities}
+
+    def may_all(self, identities: Iterable[str], now: float) -> bool:
+        """Whether such a request may start now."""
+        return self._last <= now + self._ahead or not self.opens_in(self.uses(identities), now)
+
+    def room(self, identity: str, now: float) -> int:
+        """How many items about `identity` the next request may hold: any number, or none."""
+        return 0 if self.opens_in(self.uses((identity,)), now) else _UNLIMITED
+
+    def opens_in(self, uses: Mapping[int, int], now: float) -> float:
+        """Seconds until a request with these uses may start."""
+        last = max(map(self._unused_from.__getitem__, uses))
+        return 0.0 if last <= now + self._ahead else last - self._ahead - now
+
+    def begin(self, uses: Mapping[int, int]) -> None:
+        """A try with these uses starts."""
+
+    def end(self, uses: Mapping[int, int], now: float) -> None:
+        """It has ended."""
+        cells, step = self._unused_from, self._step
+        for cell in uses:
+            unused_from = cells[cell]
+            cells[cell] = (unused_from if unused_from > now else now) + step
+        self._last = max(self._last, *map(cells.__getitem__, uses))

@@ -6,7 +6,7 @@ asks for its turn; who has waited longest gets what room there is.
 
 import queue
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from typing import Final
 from bulk_destination.delivery.backlog import Backlog
 from bulk_destination.delivery.batches import Batch
 from bulk_destination.delivery.inbox import LaneGaveUp, LaneReport, LaneSettled
-from bulk_destination.delivery.quotas import Window
+from bulk_destination.delivery.quotas import IdentityLimit, Window
 from bulk_destination.delivery.settlement import settle
 from bulk_destination.errors import InterruptedSyncError
 from bulk_destination.http.client import BulkClient, Settled
@@ -121,9 +121,9 @@ class Limited:
     def __init__(
         self,
         todo: "queue.SimpleQueue[Batch | None]",
-        app: AppQuota,
-        identities: Window,
-        max_items: int,
+        app: AppQuota | None,
+        identities: IdentityLimit,
+        backlog: Backlog,
         *,
         clock: Callable[[], float],
         pause: Callable[[float], bool],
@@ -136,22 +136,29 @@ class Limited:
         self._pause = pause
         #: Told that this lane waits: seconds, and whether for single identities.
         self._waits = waits
-        self._backlog = Backlog(identities, max_items)
+        self._backlog = backlog
+        #: Whether the next try was waited for when its request was made.
         self._entered = False
 
     def next_request(self) -> Batch | None:
         """The next request, when it may start; None at the end."""
         while self._collect(self._backlog.opens_in(self._clock())):
-            ready = len(self._backlog.pick(self._clock()))
-            self._backlog.put_back(ready)
-            if ready:
-                granted = self._enter(ready, self._app.scraps(ready))
-                # Made only now: while it waited, an identity may have got room again.
-                request = self._backlog.pick(self._clock(), granted)
-                self._app.give_back(granted - len(request))
+            if request := self._pick():
                 self._entered = True
                 return request
         return None
+
+    def _pick(self) -> Batch:
+        request = self._backlog.pick(self._clock())
+        if self._app is None or not request:
+            return request
+        ready = len(request)
+        self._backlog.put_back(ready)
+        granted = self._enter(ready, self._app.scraps(ready))
+        # Made only now: while it waited, an identity may have got room again.
+        request = self._backlog.pick(self._clock(), granted)
+        self._app.give_back(granted - len(request))
+        return request
 
     def settled(self) -> int:
         """The last request is settled: how many of the lane's oldest batches are whole now."""
@@ -160,22 +167,25 @@ class Limited:
     @contextmanager
     def turn(self, part: Batch) -> Iterator[None]:
         """Each try of a request that sends `part` happens within; it begins when it may."""
-        counts = Counter(part.identities)
+        uses = self._identities.uses(part.identities)
         if self._entered:  # a request's first try: `next_request` waited for it
             self._entered = False
         else:
-            while wait := self._identities.opens_in(counts, self._clock()):
+            while wait := self._identities.opens_in(uses, self._clock()):
                 if self._pause(wait):
                     raise InterruptedSyncError("the sync was stopped while it waited for a quota")
             self._enter(len(part), len(part))
-        self._identities.begin(counts)
+        self._identities.begin(uses)
         try:
             yield
         finally:
-            self._identities.end(counts, self._clock())
-            self._app.leave(len(part))
+            self._identities.end(uses, self._clock())
+            if self._app is not None:
+                self._app.leave(len(part))
 
     def _enter(self, most: int, least: int) -> int:
+        if self._app is None:
+            return most
         return self._app.enter(most, least, lambda seconds: self._waits(seconds, False))
 
     def _collect(self, patience: float | None) -> bool:

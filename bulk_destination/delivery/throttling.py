@@ -31,9 +31,15 @@ class Throttling:
             return None
         self._said_at = now
         if of_identities:
+            used_up = (
+                f"were in as many requests as they may ({self.quotas.requests_per_identity:,} in "
+                f"half a minute), so that their updates are merged"
+                if self.quotas.requests_per_identity
+                else f"have used up their {self.quotas.per_identity:,} events a minute"
+            )
             return (
-                f"Some identities have used up their {self.quotas.per_identity:,} events a minute; "
-                f"{waiting:,} records wait, the next go in {seconds:.0f} s. Others are not held up"
+                f"Some identities {used_up}; {waiting:,} records wait, the next go in "
+                f"{seconds:.0f} s. Others are not held up"
             )
         minutes = -(-waiting // self.quotas.per_app)
         return (

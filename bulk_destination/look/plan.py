@@ -213,7 +213,7 @@ class Plan:
             f"{ledger.merged:,}; values cut: {adjustments.truncated:,}, left out: "
             f"{adjustments.left_out:,}"
         )
-        if self._quotas is not None:
+        if self._quotas is not None and self._quotas.counts_events:
             yield f"{self.service}'s quota would hold the sync up for {self.quota_seconds:,.0f} s"
         for event, count in self.events():
             yield f"Event: {event}: {count:,}"

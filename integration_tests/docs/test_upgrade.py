@@ -371,11 +371,14 @@ def without_a_key(folder: Path) -> None:
 
 @row("quotas")
 def kept_from_this_side(_: Path) -> None:
-    """A configuration of 0.1.x for events gets Heap's quotas; one for properties has none."""
+    """A configuration of 0.1.x gets Heap's quotas for events and users; accounts have none."""
+    quotas = {
+        "track": Quotas(15_000, 1_000),
+        "add_user_properties": Quotas(requests_per_identity=30),
+        "add_account_properties": None,
+    }
     for published in PUBLISHED:
-        quotas = HeapConfig.parse(published).quotas
-        events = str(published["api"]["api_type"]) == "track"
-        assert quotas == (Quotas(15_000, 1_000) if events else None)
+        assert HeapConfig.parse(published).quotas == quotas[str(published["api"]["api_type"])]
 
 
 @row("check")

@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_service_arguments(parser, port=PORT)
     quotas = parser.add_argument_group(
-        "quotas", "Those Heap publishes for bulk track; over them the answer is 429."
+        "quotas", "Those Heap publishes; over them the answer is 429."
     )
     quotas.add_argument(
         "--no-quotas",
@@ -59,6 +59,13 @@ def _parser() -> argparse.ArgumentParser:
         default=_DEFAULTS.events_per_identity_per_minute,
         metavar="N",
         help="for each identity of an app_id; 0 lifts it (default: %(default)s)",
+    )
+    quotas.add_argument(
+        "--user-requests-per-identity",
+        type=int,
+        default=_DEFAULTS.user_requests_per_identity,
+        metavar="N",
+        help="requests of add_user_properties in half a window; 0 lifts it (default: %(default)s)",
     )
     quotas.add_argument(
         "--quota-window",

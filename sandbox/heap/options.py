@@ -12,10 +12,13 @@ from sandbox.options import ServiceOptions
 class SandboxOptions(ServiceOptions):
     """What a local Heap can be told beyond that.
 
-    - `quotas`: whether the published quotas of bulk track are kept
+    - `quotas`: whether the published quotas are kept
     - `events_per_minute`: events an app_id may send in one window (bulk track page: 15,000 a
       minute); 0 lifts this quota
     - `events_per_identity_per_minute`: the same for one identity (bulk track page: 1,000)
+    - `user_requests_per_identity`: requests of add_user_properties that one identity may be in,
+      in half a window (page of the single form: 30 in 30 seconds; that of the bulk form, with the
+      same address, is silent); 0 lifts this quota
     - `quota_window_seconds`: the length of the sliding window, a minute unless tests are in
       a hurry
     """
@@ -23,11 +26,14 @@ class SandboxOptions(ServiceOptions):
     quotas: bool = True
     events_per_minute: int = 15_000
     events_per_identity_per_minute: int = 1_000
+    user_requests_per_identity: int = 30
     quota_window_seconds: float = 60.0
 
     def _faults(self) -> Iterator[str]:
         yield from super()._faults()
         if self.events_per_minute < 0 or self.events_per_identity_per_minute < 0:
             yield "a quota cannot be less than 0 events"
+        if self.user_requests_per_identity < 0:
+            yield "a quota cannot be less than 0 requests"
         if not self.quota_window_seconds > 0:
             yield "the quota window must be longer than 0 seconds"

@@ -39,6 +39,7 @@ class Sandbox(StandIn[SandboxOptions, Store]):
         chosen = options or SandboxOptions()
         super().__init__(chosen, Store(chosen.db), clock=clock, url=url)
         self._window = SlidingWindow(self.options.quota_window_seconds)
+        self._user_requests = SlidingWindow(self.options.quota_window_seconds / 2)
         self._history = UseHistory(self.options.quota_window_seconds)
 
     # What Heap offers.
@@ -73,14 +74,19 @@ class Sandbox(StandIn[SandboxOptions, Store]):
         if over is not None:
             whose = "identity" if isinstance(over.key, tuple) else "app_id"
             self._history.refuse(now, request.app_id, count)
-            reason = f"over {over.limit} events in {self._seconds} s for one {whose}"
+            reason = f"over {over.limit} events in {self._seconds:g} s for one {whose}"
             return Answer(429, b"Too Many Requests", items=count, reason=reason)
         self._history.take(now, request.app_id, count)
         self._repeats += self.store.add_events(request.app_id, request.items, now)
         return Answer(200, b"{}", JSON, items=count)
 
     def _add_users(self, request: Request[Profile]) -> Answer:
-        self.store.add_user_properties(request.app_id, request.items, self.clock())
+        now, count = self.clock(), len(request.items)
+        over = self._user_requests.admit(now, list(self._uses_of_users(request)))
+        if over is not None:
+            reason = f"over {over.limit} requests in {self._seconds / 2:g} s for one identity"
+            return Answer(429, b"Too Many Requests", items=count, reason=reason)
+        self.store.add_user_properties(request.app_id, request.items, now)
         return Answer(200, b"{}", JSON, items=len(request.items))
 
     def _add_accounts(self, request: Request[Profile]) -> Answer:
@@ -99,9 +105,18 @@ class Sandbox(StandIn[SandboxOptions, Store]):
             limit = self.options.events_per_identity_per_minute or None
             yield Use((request.app_id, *sender), count, limit)
 
+    # The page of the single add_user_properties counts requests per identity. The page of the bulk
+    # form, with the same address, says nothing; a request counts once for each it is about.
+
+    def _uses_of_users(self, request: Request[Profile]) -> Iterable[Use]:
+        limit = self.options.user_requests_per_identity
+        if self.options.quotas and limit:
+            for identity in {user.key for user in request.items}:
+                yield Use((request.app_id, identity), 1, limit)
+
     @property
-    def _seconds(self) -> str:
-        return f"{self.options.quota_window_seconds:g}"
+    def _seconds(self) -> float:
+        return self.options.quota_window_seconds
 
     # What the sandbox offers beside.
 
@@ -133,6 +148,7 @@ class Sandbox(StandIn[SandboxOptions, Store]):
                 "window_seconds": self.options.quota_window_seconds,
                 "events_per_minute": self.options.events_per_minute,
                 "events_per_identity_per_minute": self.options.events_per_identity_per_minute,
+                "user_requests_per_identity": self.options.user_requests_per_identity,
                 "in_window": {
                     key: {"events": count, "most_of_one_identity": busiest[key]}
                     for key, count in used.items()
@@ -146,4 +162,5 @@ class Sandbox(StandIn[SandboxOptions, Store]):
         with self._lock:
             super().reset()
             self._window.clear()
+            self._user_requests.clear()
             self._history.clear()

@@ -7,7 +7,7 @@ import tracemalloc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulk_destination.delivery.quotas import MINUTE, Quotas, Window
+from bulk_destination.delivery.quotas import MINUTE, Quotas, Spacing, Window
 
 LAW = settings(max_examples=300, deadline=None)
 SECONDS = 10.0
@@ -121,6 +121,82 @@ def test_any_number_of_identities_takes_the_same_memory() -> None:
 
 def test_zero_lifts_a_limit() -> None:
     """As in the configuration."""
-    assert Quotas(0, 7).app_window().room("", 0.0) > 10**12
-    assert Quotas(7, 0).app_window().room("", 0.0) == 7
-    assert Quotas(7, 0).identity_window().room("ada", 0.0) > 10**12
+    assert Quotas(0, 7).app_window() is None
+    app = Quotas(7, 0).app_window()
+    assert app is not None
+    assert app.room("", 0.0) == 7
+    assert Quotas(7, 0).identity_limit(lanes=4).room("ada", 0.0) > 10**12
+
+
+# -- requests of one identity -------------------------------------------------------------------
+
+#: With so few cells most identities share one; with so many hardly any do.
+CELLS = st.sampled_from([1, 3, 1 << 16])
+TRIES = st.lists(
+    st.tuples(
+        st.sets(st.sampled_from(["ada", "bob", "cyd", "dan"]), min_size=1),
+        st.sampled_from([0.0, 0.0, 0.0, 0.3, 4.0, 30.0]),  # the pause before the try
+        st.sampled_from([0.0, 0.01, 0.5, 7.0]),  # how long it takes
+        st.floats(0, 1),  # when within it the service counts
+    ),
+    max_size=200,
+)
+
+
+@given(st.integers(1, 30), CELLS, TRIES)
+@LAW
+def test_requests_of_one_identity_over_any_window(
+    limit: int, cells: int, tries: list[tuple[set[str], float, float, float]]
+) -> None:
+    """One try after the other, as in a lane: no window, wherever it lies, holds more of one."""
+    spacing = Spacing(limit, SECONDS, cells)
+    now = 0.0
+    counted: dict[str, list[float]] = {}
+    for identities, pause, takes, share in tries:
+        now += pause
+        uses = spacing.uses(identities)
+        now += spacing.opens_in(uses, now)
+        assert all(spacing.room(identity, now) for identity in identities)
+        spacing.begin(uses)
+        for identity in identities:
+            counted.setdefault(identity, []).append(now + share * takes)
+        now += takes
+        spacing.end(uses, now)
+    for moments in counted.values():
+        for first, over in zip(moments, moments[limit:], strict=False):
+            assert over - first > SECONDS * 0.9999
+
+
+@given(st.integers(2, 30), TRIES)
+@LAW
+def test_nobody_waits_long(limit: int, tries: list[tuple[set[str], float, float, float]]) -> None:
+    """Half of the limit goes at once, and then one in its share of the time."""
+    spacing = Spacing(limit, SECONDS, 1 << 16)
+    for _ in range(limit // 2):
+        assert spacing.room("eve", 0.0)
+        spacing.end(spacing.uses(["eve"]), 0.0)
+    now = 0.0
+    for identities, pause, takes, _ in tries:
+        now += pause
+        uses = spacing.uses(identities)
+        wait = spacing.opens_in(uses, now)
+        assert wait <= SECONDS / (limit / 2)
+        now += wait + takes
+        spacing.end(uses, now)
+
+
+def test_any_number_of_identities_take_the_same_memory() -> None:
+    """All lanes together stay below 8 MB, whatever they count."""
+    for lanes in (1, 4, 16):
+        limit = Quotas(requests_per_identity=30).identity_limit(lanes)
+        assert isinstance(limit, Spacing)
+        before = _bytes_of(limit)
+        for number in range(0, 300_000, 1_000):
+            limit.end(limit.uses(f"person{number + n}" for n in range(1_000)), float(number))
+        assert _bytes_of(limit) == before
+        assert before * lanes < 8_000_000
+
+
+def _bytes_of(limit: Spacing) -> int:
+    cells = limit._unused_from  # memory is what is tested
+    return len(cells) * cells.itemsize

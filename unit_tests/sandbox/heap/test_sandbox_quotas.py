@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -117,11 +118,44 @@ def test_quotas_can_be_lifted() -> None:
         assert [heap.track(events(one, 1_000)).status for _ in range(16)] == [200] * 16
 
 
-def test_users_and_accounts_have_no_quota() -> None:
-    """Heap publishes no quota for users and accounts, so none is kept."""
+def users(*identities: str, app_id: str = "11") -> bytes:
+    made = [{"identity": identity} for identity in identities]
+    return json.dumps({"app_id": app_id, "users": made}).encode()
+
+
+def test_quota_of_a_user() -> None:
+    """30 requests in 30 s for one identity, single ones too; as often in one request as it is."""
+    clock = Clock()
+    heap = Sandbox(clock=clock)
+    single = json.dumps({"app_id": "11", "identity": "a", "properties": {"n": 1}}).encode()
+    for _ in range(15):
+        assert heap.add_user_properties(users(*"aaa", "b")).status == 200
+        assert heap.add_user_properties(single).status == 200
+    answer = heap.add_user_properties(users("a", "new"))
+    assert answer.status == 429
+    assert answer.reason == "over 30 requests in 30 s for one identity"
+    assert heap.users(identity="new") == []
+    assert heap.add_user_properties(users("b")).status == 200
+    assert heap.add_user_properties(users("a", app_id="12")).status == 200
+    clock.now += 29.9
+    assert heap.add_user_properties(users("a")).status == 429
+    clock.now += 0.1
+    assert heap.add_user_properties(users("a")).status == 200
+
+
+@pytest.mark.parametrize(
+    "options", [SandboxOptions(quotas=False), SandboxOptions(user_requests_per_identity=0)]
+)
+def test_quota_of_a_user_can_be_lifted(options: SandboxOptions) -> None:
+    """With the others, or alone."""
+    heap = Sandbox(options, clock=Clock())
+    assert {heap.add_user_properties(users("a")).status for _ in range(100)} == {200}
+
+
+def test_accounts_have_no_quota() -> None:
+    """Heap publishes no quota for accounts, so none is kept; users have none of events."""
     heap = Sandbox(SandboxOptions(events_per_minute=1), clock=Clock())
-    for _ in range(3):
-        body = {"app_id": "11", "users": [{"identity": "a"}] * 1_000}
-        assert heap.add_user_properties(json.dumps(body).encode()).status == 200
+    assert heap.add_user_properties(users(*map(str, range(1_000)))).status == 200
+    for _ in range(40):
         body = {"app_id": "11", "accounts": [{"account_id": "a"}] * 1_000}
         assert heap.add_account_properties(json.dumps(body).encode()).status == 200
