@@ -13,6 +13,7 @@ CONNECTORS := destination_heap_analytics destination_hackle
 REAL_SOURCE := integration_tests/real_source
 STANDARDS := integration_tests/standards
 REAL_PEER := integration_tests/real_peer
+PEERS := benchmarks/peers
 CYCLONEDX := integration_tests/image
 # Passed on: to pytest, to the benchmarks, to uv by `make lock`.
 ARGS ?=
@@ -21,7 +22,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONUNBUFFERED
 
-.PHONY: help demo demo-hackle base-digest test lint unit-tests integration-tests docs-tests test-browser screenshots chaos real-source-environments real-peer-environment bench image image-test sandbox sandbox-hackle lock clean
+.PHONY: help demo demo-hackle base-digest test lint unit-tests integration-tests docs-tests test-browser screenshots chaos real-source-environments real-peer-environment peer-environments bench image image-test sandbox sandbox-hackle lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is to make
@@ -70,7 +71,9 @@ real-source-environments: $(CACHE)/pyairbyte/.made $(CACHE)/source-faker/.made #
 
 real-peer-environment: $(CACHE)/hackle-sdk/.made ## Hackle's own SDK, apart from the rest
 
-bench: $(VENV)/.demo $(CACHE)/hackle-sdk/.made ## What the connector costs, in one table; a part of it: make bench ARGS="--parts start"
+peer-environments: $(CACHE)/dlt/.made $(CACHE)/drt/.made ## What the bench compares with, each apart from the rest
+
+bench: $(VENV)/.demo $(CACHE)/hackle-sdk/.made peer-environments ## What the connector costs, in one table; a part of it: make bench ARGS="--parts start"
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 image: $(IMAGE)/.made ## The image of each connector, by Docker, or without it by what Debian has, and the list of what is in it
@@ -97,6 +100,8 @@ lock: $(BIN)/uv ## Every lock by the ranges of setup.py; the newest versions: ma
 	echo 'airbyte-cdk[dev]' | $(COMPILE) --output-file $(STANDARDS)/airbyte-cdk.lock setup.py -
 	$(COMPILE) --only-binary :all: --override $(REAL_PEER)/overrides.txt \
 		--output-file $(REAL_PEER)/hackle-sdk.lock $(REAL_PEER)/requirements.txt
+	echo dlt | $(COMPILE) --output-file $(PEERS)/dlt.lock -
+	echo 'drt-core[duckdb]' | $(COMPILE) --output-file $(PEERS)/drt.lock -
 
 base-digest: ## Pin the Dockerfile's base by its digest; needs Docker and the base's registry
 	integration_tests/image/pin_base.sh Dockerfile
@@ -138,6 +143,9 @@ $(CACHE)/%/.made: $(STANDARDS)/%.lock | $(BIN)/uv
 	$(environment)
 
 $(CACHE)/%/.made: $(REAL_PEER)/%.lock | $(BIN)/uv
+	$(environment)
+
+$(CACHE)/%/.made: $(PEERS)/%.lock | $(BIN)/uv
 	$(environment)
 
 $(CACHE)/%/.made: $(CYCLONEDX)/%.lock | $(BIN)/uv

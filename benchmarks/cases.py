@@ -5,8 +5,8 @@ from typing import Any, Final, Literal
 
 from benchmarks.inputs import Input
 
-Part = Literal["speed", "memory", "start", "hackle"]
-PARTS: Final[tuple[Part, ...]] = ("speed", "memory", "start", "hackle")
+Part = Literal["speed", "memory", "start", "hackle", "peers"]
+PARTS: Final[tuple[Part, ...]] = ("speed", "memory", "start", "hackle", "peers")
 
 USERS: Final = Input("users", 300_000)
 CONTACTS: Final = Input("contacts", 40_000)
@@ -14,6 +14,8 @@ SLOW_CONTACTS: Final = Input("contacts", 200_000)
 CLICKS: Final = Input("clicks", 1_000_000)
 FEW_CLICKS: Final = Input("clicks", 100_000)
 PURCHASES: Final = Input("purchases", 100_000)
+FEW_USERS: Final = Input("users", 100_000)
+EVENTS: Final = Input("events", 100_000)
 
 _USER_PROPERTIES: Final = {
     "api_type": "add_user_properties",
@@ -73,6 +75,8 @@ class Case:
     answers_after: float | None = None
     #: The folder in `.cache` of another Python environment than the connector's.
     environment: str | None = None
+    #: Whether the service is the one that fails; what landed is looked at then, not how it ended.
+    service_fails: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,15 @@ class Ratio:
     """`figure` of one case, by itself or against that of another, and what it should be."""
 
     case: str
-    figure: Literal["rows_per_second", "landed_per_second", "lost", "peak_mb", "wall_seconds"]
+    figure: Literal[
+        "rows_per_second",
+        "landed_per_second",
+        "lost",
+        "doubled",
+        "exit_code",
+        "peak_mb",
+        "wall_seconds",
+    ]
     words: str
     over: str | None = None
     at_least: float | None = None
@@ -96,6 +108,24 @@ _SDK: Final = ("benchmarks/hackle_sdk_loader.py", "{base_url}")
 _CDK: Final = ("-m", "benchmarks.cdk_parse_loop")
 _ORJSON: Final = ("-m", "benchmarks.orjson_alone")
 _THREE: Final = "three properties"
+_PEERS: Final = {
+    "script": ("ten lines: orjson, requests, eight threads", None),
+    "dlt_loader": ("dlt, a custom destination", "dlt"),
+    "drt_loader": ("drt, its REST destination", "drt"),
+}
+
+
+def _peer(program: str, answers_after: float | None, suffix: str, words: str) -> Case:
+    """What a user would pick instead, on users, or on events where the service fails."""
+    told, environment = _PEERS[program]
+    fails = answers_after is None
+    given = EVENTS if fails else FEW_USERS
+    command = ("-m", f"benchmarks.peers.{program}", "{base_url}", given.kind)
+    name = program.removesuffix("_loader") + suffix
+    return Case(
+        name, "peers", told + words, command, given, None, None, answers_after, environment, fails
+    )
+
 
 CASES: Final = (
     Case("users", "speed", f"add_user_properties, {_THREE}", _WRITE, USERS, _USER_PROPERTIES, None, 0.0),
@@ -117,6 +147,16 @@ CASES: Final = (
     Case("hackle-sdk", "hackle", "Hackle's own SDK, `track` a purchase", _SDK, PURCHASES, None, None, 0.0, "hackle-sdk"),
     Case("hackle-250ms", "hackle", "destination-hackle, service takes 250 ms", _WRITE_HACKLE, PURCHASES, _PURCHASES, None, 0.25),
     Case("hackle-sdk-250ms", "hackle", "Hackle's own SDK, service takes 250 ms", _SDK, PURCHASES, None, None, 0.25, "hackle-sdk"),
+    *(
+        case
+        for suffix, words, answers_after in (("", ", service at once", 0.0), ("-250ms", ", service takes 250 ms", 0.25))
+        for case in (
+            Case(f"ours{suffix}", "peers", f"add_user_properties{words}", _WRITE, FEW_USERS, _USER_PROPERTIES, None, answers_after),
+            *(_peer(program, answers_after, suffix, words) for program in _PEERS),
+        )
+    ),
+    Case("ours-failing", "peers", "track, service fails", _WRITE, EVENTS, _TRACK_CLICKS, service_fails=True),
+    *(_peer(program, None, "-failing", ", service fails") for program in _PEERS),
     Case("import", "start", "`import airbyte_cdk.destinations`", ("-c", "import airbyte_cdk.destinations")),
 )  # fmt: skip
 
@@ -142,6 +182,21 @@ RATIOS: Final = (
         for ratio in (
             Ratio(name, "lost", "events lost", at_most=0 if "sdk" not in name else None),
             Ratio(name, "landed_per_second", "events landed a second"),
+        )
+    ),
+    Ratio("ours", _SPEED, "speed ÷ ten lines", "script", at_least=0.7),
+    Ratio("ours", _SPEED, "speed ÷ dlt", "dlt", at_least=3),
+    Ratio("ours", _SPEED, "speed ÷ drt", "drt"),
+    Ratio("ours-250ms", _SPEED, "speed ÷ ten lines", "script-250ms", at_least=1.5),
+    Ratio("ours-250ms", _SPEED, "speed ÷ dlt", "dlt-250ms", at_least=3),
+    Ratio("ours-250ms", _SPEED, "speed ÷ drt", "drt-250ms", at_least=3),
+    *(
+        ratio
+        for name in ("ours", "script", "dlt", "drt")
+        for ratio in (
+            Ratio(f"{name}-failing", "lost", "events lost", at_most=0 if name == "ours" else None),
+            Ratio(f"{name}-failing", "doubled", "events doubled", at_most=0 if name == "ours" else None),
+            Ratio(f"{name}-failing", "exit_code", "exit code"),
         )
     ),
     Ratio("spec", "wall_seconds", "time ÷ the import alone", "import", at_most=1.15),

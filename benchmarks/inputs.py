@@ -5,6 +5,7 @@ kind       a line of it                                                         
 =========  =========================================================================  ==========
 `users`    a user as Auth0 gives it, the shape of the README's examples               about 550
 `clicks`   a small event                                                              300
+`events`   the same; one in 5,000 is one that a service refuses                       300
 `purchases` what somebody bought, as a shop's database gives it                      about 300
 `contacts` a contact as a CRM gives it: 100 columns, nested ones and arrays among them  about 4,000
 =========  =========================================================================  ==========
@@ -20,13 +21,16 @@ from zlib import crc32
 
 import orjson
 
-Kind = Literal["users", "clicks", "contacts", "purchases"]
+Kind = Literal["users", "clicks", "events", "contacts", "purchases"]
 Json = dict[str, Any]
 
 SEED: Final = 2026
 STATE_EVERY: Final = 5_000
 #: Bytes of one line of `clicks`, its newline included.
 CLICK_BYTES: Final = 300
+#: The name of an event that a service refuses, and how seldom one comes.
+REFUSED: Final = "Refused"
+REFUSED_EVERY: Final = 5_000
 
 _BEGIN: Final = datetime(2026, 1, 5, 8, tzinfo=UTC)
 _EMITTED_AT: Final = 1_767_600_000_000
@@ -80,6 +84,12 @@ class Input:
         return (
             orjson.dumps({"type": "STATE", "state": {"type": "STREAM", "stream": stream}}) + b"\n"
         )
+
+    @property
+    def refused(self) -> int:
+        """How many of its records a service refuses."""
+        half = REFUSED_EVERY // 2
+        return (self.records + half) // REFUSED_EVERY if self.kind == "events" else 0
 
     def catalog(self) -> Json:
         """The configured catalog, with the schema that a source would give."""
@@ -140,6 +150,17 @@ def _clicks(random: Random) -> Callable[[int], Json]:
         return data | {"path": "/".ljust(CLICK_BYTES - 103 - len(orjson.dumps(data)), "x")}
 
     return click
+
+
+def _events(random: Random) -> Callable[[int], Json]:
+    click = _clicks(random)
+
+    def event(number: int) -> Json:
+        # In the middle of those that come together, not at their edge.
+        refused = number % REFUSED_EVERY == REFUSED_EVERY // 2
+        return click(number) | ({"name": REFUSED} if refused else {})
+
+    return event
 
 
 def _purchases(random: Random) -> Callable[[int], Json]:
@@ -217,6 +238,7 @@ def _schema(value: object) -> Json:
 MAKERS: Final[dict[Kind, Callable[[Random], Callable[[int], Json]]]] = {
     "users": _users,
     "clicks": _clicks,
+    "events": _events,
     "contacts": _contacts,
     "purchases": _purchases,
 }

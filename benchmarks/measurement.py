@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.cases import Case
-from benchmarks.inputs import Input
+from benchmarks.inputs import SEED, Input
 
 ROOT: Final = Path(__file__).parents[1]
 #: A shell that sets these makes every start slow, or every line a write of its own.
@@ -35,8 +35,13 @@ class Measurement:
     peak_mb: float
     requests: int | None = None
     service_cpu_seconds: float | None = None
-    #: Rows that the service counted, where it counts them.
+    #: Rows that the service counted, where it counts them; and how many were to land.
     landed: int | None = None
+    to_land: int | None = None
+    #: Rows that are there twice, where a service tells.
+    doubled: int | None = None
+    #: How the program ended.
+    exit_code: int = 0
 
     @property
     def rows_per_second(self) -> float:
@@ -50,8 +55,8 @@ class Measurement:
 
     @property
     def lost(self) -> int | None:
-        """Rows that the program took and the service never saw."""
-        return None if self.landed is None else self.rows - self.landed
+        """Rows that should have landed and did not."""
+        return None if self.landed is None or self.to_land is None else self.to_land - self.landed
 
 
 def resized(case: Case, scale: float, at_most: int | None) -> Case:
@@ -76,17 +81,25 @@ def configuration(api: dict[str, Any], base_url: str) -> dict[str, Any]:
 
 
 def measure(case: Case, directory: Path) -> Measurement:
-    """Runs the case once; raises RuntimeError if its program fails or lost a row."""
-    if case.answers_after is None:
+    """Runs the case once; raises RuntimeError if its program fails, unless that is looked at."""
+    if case.service_fails:
+        service_of_case = ("benchmarks.failing_service", str(SEED))
+    elif case.answers_after is not None:
+        service_of_case = ("benchmarks.service", str(case.answers_after))
+    else:
         return _run(case, "", directory)
-    with _Service.running(case.answers_after) as service:
+    with _Service.running(*service_of_case) as service:
         measurement = _run(case, f"http://127.0.0.1:{service.port}", directory)
-    return replace(
-        measurement,
-        requests=service.requests,
-        service_cpu_seconds=service.cpu_seconds,
-        landed=service.events if case.part == "hackle" else None,
+    measurement = replace(
+        measurement, requests=service.requests, service_cpu_seconds=service.cpu_seconds
     )
+    if case.service_fails and case.input:
+        landed, doubled = service.distinct, service.events - service.distinct
+        to_land = case.input.records - case.input.refused
+        return replace(measurement, landed=landed, to_land=to_land, doubled=doubled)
+    if case.part == "hackle":
+        return replace(measurement, landed=service.events, to_land=measurement.rows)
+    return measurement
 
 
 def _run(case: Case, base_url: str, directory: Path) -> Measurement:
@@ -98,11 +111,17 @@ def _run(case: Case, base_url: str, directory: Path) -> Measurement:
     fill = {"base_url": base_url, "config": config, "catalog": catalog, "records": case.rows}
     command = [_python(case), *(part.format(**fill) for part in case.command)]
     # A file, not a pipe: nobody has to write into it while the process runs.
-    output = directory / "output.jsonl"
+    output, errors = directory / "output.jsonl", directory / "errors.txt"
     began = time.perf_counter()
-    with stdin.open("rb") as source, output.open("wb") as target:
+    with stdin.open("rb") as source, output.open("wb") as target, errors.open("wb") as told_errors:
         process = subprocess.Popen(
-            command, stdin=source, stdout=target, cwd=ROOT, env=_environment()
+            command,
+            stdin=source,
+            stdout=target,
+            # How a program fails takes pages of some.
+            stderr=told_errors if case.service_fails else None,
+            cwd=ROOT,
+            env=_environment(),
         )
         # wait4, because it tells of this one process. What it says of memory is at least what
         # the parent had when it started it, so this module imports little.
@@ -110,11 +129,11 @@ def _run(case: Case, base_url: str, directory: Path) -> Measurement:
     wall = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     told = output.read_text(encoding="utf-8")
-    if process.returncode:
+    if process.returncode and not case.service_fails:
         raise RuntimeError(f"{case.name} ended with {process.returncode}: {told[-2000:]}")
     expected = case.rows or (case.input.records if case.input else 0)
     rows, seconds = _rows_and_seconds(told) if expected else (0, wall)
-    if rows != expected:
+    if rows != expected and not case.service_fails:
         raise RuntimeError(f"{case.name}: {rows} of {expected} rows")
     return Measurement(
         rows=rows,
@@ -122,6 +141,7 @@ def _run(case: Case, base_url: str, directory: Path) -> Measurement:
         wall_seconds=wall,
         cpu_seconds=usage.ru_utime + usage.ru_stime,
         peak_mb=usage.ru_maxrss * 1024 / 1e6,
+        exit_code=process.returncode,
     )
 
 
@@ -149,13 +169,14 @@ class _Service:
     port: int
     requests: int = 0
     events: int = 0
+    distinct: int = 0
     cpu_seconds: float = 0.0
 
     @classmethod
     @contextmanager
-    def running(cls, answers_after: float) -> Iterator["_Service"]:
+    def running(cls, module: str, argument: str) -> Iterator["_Service"]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.service", str(answers_after)],
+            [sys.executable, "-m", module, argument],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -171,6 +192,7 @@ class _Service:
             process.stdin.close()
             counted = json.loads(process.stdout.read())
             service.requests, service.events = counted["requests"], counted["events"]
+            service.distinct = counted.get("distinct", 0)
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             process.stdout.close()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks.cases import CASES, Case
-from benchmarks.inputs import Input
+from benchmarks.inputs import REFUSED, Input
 from benchmarks.machine import Watch, share
 from benchmarks.measurement import Measurement, configuration, resized
 from benchmarks.report import results, table
@@ -81,6 +81,51 @@ def test_hackles_own_sdk(tmp_path: Path) -> None:
     assert stdout.count("events lost") == 2
 
 
+def test_a_service_that_fails(tmp_path: Path) -> None:
+    """What ten lines lose where the connector loses nothing; how each ended is told."""
+    names = ["ours-failing", "script-failing"]
+    stdout, written = bench(tmp_path, "--rows", "20000", "--cases", *names)
+    ours, script = (written["cases"][name]["median"] for name in names)
+    assert (ours["rows"], ours["to_land"], ours["landed"]) == (19_996, 19_996, 19_996)
+    assert (ours["lost"], ours["doubled"], ours["exit_code"]) == (0, 0, 0)
+    # Four requests of its twenty hold a row that is refused.
+    assert script["lost"] >= 4 * 999
+    assert script["exit_code"] == 1
+    assert stdout.count("events doubled") == 2
+
+
+def test_the_service_that_fails_counts() -> None:
+    """An event with a known key is ignored, one without is there again, a refused one never."""
+    events = [
+        {"event": "Left", "properties": {"id": 1}, "idempotency_key": "a"},
+        {"event": "Left", "properties": {"id": 2}},
+    ]
+    command = [sys.executable, "-m", "benchmarks.failing_service", "1"]
+    statuses = []
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as service:
+        assert service.stdout is not None
+        port = int(service.stdout.readline())
+        for bad in [False] * 200 + [True] * 20:
+            refused = [{"event": REFUSED, "properties": {"id": 3}}] if bad else []
+            connection = HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request("POST", "/api/track", json.dumps({"events": events + refused}))
+            try:
+                statuses.append(connection.getresponse().status)
+            except ConnectionResetError:
+                statuses.append(0)
+            connection.close()
+        told, _ = service.communicate(timeout=10)
+    taken = statuses.count(200) + statuses[:200].count(0)
+    assert {200, 503, 400, 0} == set(statuses)
+    assert statuses.count(200) < taken
+    counted = json.loads(told)
+    assert (counted["requests"], counted["distinct"]) == (220, 2)
+    # The one with a key once, the other as often as it was taken.
+    assert counted["events"] == 1 + taken
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -136,6 +181,13 @@ def test_inputs(kind: Input, size: int, tmp_path: Path) -> None:
     assert sum(isinstance(message, dict) for message in messages) == kind.records
     assert isinstance(messages[-1], StateMessage)
     assert abs(sum(map(len, lines[:-1])) / kind.records - size) < size * 0.05
+
+
+def test_one_event_in_5000_is_refused() -> None:
+    """And the input knows how many, whatever its size."""
+    for size in (2_499, 2_500, 7_499, 12_345):
+        made = Input("events", size)
+        assert sum(REFUSED.encode() in line for line in made.lines()) == made.refused
 
 
 def test_sizes() -> None:

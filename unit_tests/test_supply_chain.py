@@ -13,7 +13,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-LOCKS = sorted([*ROOT.glob("*.lock"), *ROOT.glob("integration_tests/*/*.lock")])
+LOCKS = sorted(
+    lock
+    for folder in (".", "integration_tests/*", "benchmarks/*")
+    for lock in ROOT.glob(f"{folder}/*.lock")
+)
 IMAGE, DEV, BUILD = (ROOT / f"requirements{part}.lock" for part in ("", "-dev", "-build"))
 OWN = canonicalize_name("destination-heap-analytics")
 
