@@ -9,7 +9,7 @@ from bulk_destination.errors import NothingAcceptedError
 from bulk_destination.ledger import Ledger
 from bulk_destination.mapping.record_mapper import Payload, RecordMapper
 from bulk_destination.mapping.stream import Stream
-from bulk_destination.mapping.values import INEXACT, Rejected
+from bulk_destination.mapping.values import INEXACT, Rejected, Skipped
 from bulk_destination.protocol.messages import (
     Message,
     RecordMessage,
@@ -34,7 +34,7 @@ class Intake(Generic[Item]):
     mapper: RecordMapper
     ledger: Ledger
 
-    def take(self, item: Item) -> Payload | Rejected | StateMessage | None:
+    def take(self, item: Item) -> Payload | Rejected | Skipped | StateMessage | None:
         """What became of `item`; None for a message that a destination has no use for."""
         message = self.read(item)
         if type(message) is dict:
@@ -53,7 +53,7 @@ class Intake(Generic[Item]):
             return UNREADABLE
         return None
 
-    def _mapped_exactly(self, item: Item, record: RecordMessage) -> Payload | Rejected:
+    def _mapped_exactly(self, item: Item, record: RecordMessage) -> Payload | Rejected | Skipped:
         """The payload with all digits of its numbers, where there is a line to read them from."""
         if not isinstance(item, bytes):
             return INEXACT
@@ -73,7 +73,10 @@ def nothing_accepted(
 ) -> NothingAcceptedError:
     """The error of a sync that could send no record; `saved` as NothingAcceptedError has it."""
     named = ((field.rpartition(".")[2], column) for field, column in connection.config.columns())
-    columns = (f"{field} `{column}`" for field, column in named if field != "property_columns")
+    columns = [f"{field} `{column}`" for field, column in named]
+    if ledger.empty:
+        columns.append("property_columns")
+    reasons = ", ".join(filter(None, (ledger.reasons(), ledger.skips())))
     return NothingAcceptedError(
-        connection.endpoint.service, ledger.reasons(), ", ".join(columns), saved=saved
+        connection.endpoint.service, reasons, ", ".join(columns), saved=saved
     )

@@ -1,4 +1,4 @@
-"""The count of everything: what was read must come out as accepted or rejected. Pure."""
+"""The count of everything: what was read comes out as accepted, rejected or skipped. Pure."""
 
 import json
 from collections import Counter
@@ -18,6 +18,10 @@ class Ledger:
     rejected: Counter[str] = field(default_factory=Counter)
     #: For each reason, the number of the first record (or line) that had it.
     first_position: dict[str, int] = field(default_factory=dict)
+    #: Records that were not sent though no fault was found in them, by reason.
+    skipped: Counter[str] = field(default_factory=Counter)
+    #: Those of them that were to be sent, and had nothing to say.
+    empty: int = 0
     merged: int = 0
     truncated: int = 0
     left_out: int = 0
@@ -29,7 +33,7 @@ class Ledger:
     @property
     def waiting(self) -> int:
         """Records read and not settled."""
-        return self.read - self.accepted - self.rejected.total()
+        return self.read - self.accepted - self.rejected.total() - self.skipped.total()
 
     def reject(self, position: int, reason: str) -> None:
         """Record `position` cannot land; `reason` holds no value."""
@@ -39,14 +43,23 @@ class Ledger:
         # Lanes settle out of order: what comes first here need not be the first record.
         self.first_position[reason] = min(position, self.first_position.get(reason, position))
 
+    def skip(self, reason: str, *, empty: bool) -> None:
+        """One more record is not sent; `empty` if it was to be."""
+        self.skipped[reason] += 1
+        self.empty += empty
+
     @property
     def none_accepted(self) -> bool:
-        """Whether all that is settled was rejected."""
-        return not self.accepted and bool(self.rejected)
+        """Whether there was something to send, and nothing of it was accepted.
+
+        What its source deleted is nothing to send; an update without a property is, as a property
+        column is most likely misspelled.
+        """
+        return not self.accepted and bool(self.rejected or self.empty)
 
     @property
     def balances(self) -> bool:
-        """Whether read = accepted + rejected."""
+        """Whether read = accepted + rejected + skipped."""
         return not self.waiting
 
     def reasons(self) -> str:
@@ -56,6 +69,10 @@ class Ledger:
             for reason, count in self.rejected.most_common()
         )
 
+    def skips(self) -> str:
+        """`deleted_in_source: 2, ...`, the most frequent first."""
+        return ", ".join(f"{reason}: {count}" for reason, count in self.skipped.most_common())
+
     def line(self, seconds: float) -> str:
         """The closing log line: `Ledger: {json}`."""
         counts = {
@@ -64,6 +81,8 @@ class Ledger:
             "rejected": self.rejected.total(),
             "rejected_by_reason": dict(self.rejected.most_common()),
             "rejected_first_at": self.first_position,
+            "skipped": self.skipped.total(),
+            "skipped_by_reason": dict(self.skipped.most_common()),
             "merged": self.merged,
             "truncated": self.truncated,
             "left_out": self.left_out,

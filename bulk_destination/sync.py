@@ -34,7 +34,7 @@ from bulk_destination.ledger import Ledger
 from bulk_destination.look.dry_run import DryRun
 from bulk_destination.look.progress import Progress
 from bulk_destination.mapping.record_mapper import Payload
-from bulk_destination.mapping.values import Rejected
+from bulk_destination.mapping.values import Rejected, Skipped
 from bulk_destination.protocol.checkpoints import Checkpoints
 from bulk_destination.protocol.messages import Message, StateMessage
 from bulk_destination.rejected.object_storage import ObjectStorage, open_object_storage
@@ -233,11 +233,13 @@ class Sync(Generic[Item]):
             elif taken is not None:
                 self._take_other(item, taken)
 
-    def _take_other(self, item: Item, taken: Payload | Rejected | StateMessage) -> None:
+    def _take_other(self, item: Item, taken: Payload | Rejected | Skipped | StateMessage) -> None:
         position = self.ledger.read
         if isinstance(taken, StateMessage):
             size = len(self.line_of(item))
             self._checkpoints.arrived(taken.raw, position, self._delivery.marks(), size)
+        elif isinstance(taken, Skipped):
+            self.ledger.skip(taken.reason, empty=taken.empty)
         elif isinstance(taken, Rejected):
             self._count_rejected(position, taken.reason)
             # What is no record is no line of a file: it could not be replayed.
@@ -340,7 +342,7 @@ class Sync(Generic[Item]):
         if not self.ledger.none_accepted:
             return False
         in_files = self._files is not None and self._files.rejected == self.ledger.rejected.total()
-        return not in_files or self._delivery.begun
+        return not in_files or self.ledger.empty > 0 or self._delivery.begun
 
     def _nothing_accepted(self) -> NothingAcceptedError:
         return nothing_accepted(self.ledger, self.connection, saved=not self._states_stay)
@@ -354,6 +356,8 @@ class Sync(Generic[Item]):
                 logger.warning(warning)
         if self.ledger.rejected:
             logger.warning(f"Rejected records: {self.ledger.reasons()}")
+        if self.ledger.skipped:
+            logger.info(f"Skipped records: {self.ledger.skips()}")
         if self._files is not None and self._files.files:
             logger.info(f"Saved {self._files.saved} rejected records in {self._files.files} files")
         logger.info(self.ledger.line(seconds))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
+from bulk_destination.mapping.bookkeeping import DELETED_AT, is_deleted
 from bulk_destination.mapping.columns import Record, Schema
 from bulk_destination.mapping.entries import Expression
 from bulk_destination.mapping.idempotency import idempotency_key, row_of, time_of_source
@@ -19,7 +20,7 @@ from bulk_destination.mapping.reading import Reading
 from bulk_destination.mapping.record_mapper import Payload
 from bulk_destination.mapping.spelling import did_you_mean
 from bulk_destination.mapping.stream import Stream
-from bulk_destination.mapping.values import MISSING, Rejected
+from bulk_destination.mapping.values import DELETED, MISSING, Rejected, Skipped
 from destination_hackle.config import HackleConfig
 from destination_hackle.values import (
     LARGEST_NUMBER,
@@ -62,6 +63,7 @@ class UserEvents:
         selection = reading.properties("property_columns", config.property_columns)
         reading.done()
         self.names = reading.names
+        self._skips_deleted = DELETED_AT not in reading.columns
         self._event_key = compile_expression(key, stream.schema, Found(key))
         self._user_id = compile_identity(user_id, stream.schema, USER_ID, Found(user_id))
         self._value = _Optional(value, stream.schema)
@@ -70,8 +72,10 @@ class UserEvents:
         self._stream = stream
         self._now = now
 
-    def payload(self, record: Record, emitted_at: object) -> Payload | Rejected:
+    def payload(self, record: Record, emitted_at: object) -> Payload | Rejected | Skipped:
         """The user it is about, and the event; `emitted_at` is Airbyte's, in milliseconds."""
+        if DELETED_AT in record and self._skips_deleted and is_deleted(record):
+            return DELETED
         user_id = self._user_id(record)
         if isinstance(user_id, Rejected):
             return user_id

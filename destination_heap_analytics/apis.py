@@ -19,6 +19,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
+from bulk_destination.mapping.bookkeeping import DELETED_AT, is_deleted
 from bulk_destination.mapping.columns import Record
 from bulk_destination.mapping.idempotency import idempotency_key, row_of, time_of_source
 from bulk_destination.mapping.lookups import Found, compile_expression, compile_identity
@@ -29,10 +30,13 @@ from bulk_destination.mapping.record_mapper import Payload, RecordMapper
 from bulk_destination.mapping.spelling import did_you_mean
 from bulk_destination.mapping.stream import Stream
 from bulk_destination.mapping.values import (
+    DELETED,
     MISSING,
+    NOTHING_TO_SAY,
     Adjustments,
     Identifier,
     Rejected,
+    Skipped,
     timestamp,
     utc_milliseconds,
 )
@@ -95,6 +99,7 @@ class Track:
         selection = reading.properties("api.property_columns", config.property_columns)
         reading.done()
         self.names = reading.names
+        self._skips_deleted = DELETED_AT not in reading.columns
         self._event = compile_expression(event, stream.schema, Found(event))
         self._identity = compile_identity(identity, stream.schema, PERSON, Found(identity))
         self._timestamp_column = config.timestamp_column
@@ -108,7 +113,9 @@ class Track:
         self._stream = stream
         self._now = now
 
-    def payload(self, record: Record, emitted_at: object) -> Payload | Rejected:
+    def payload(self, record: Record, emitted_at: object) -> Payload | Rejected | Skipped:
+        if DELETED_AT in record and self._skips_deleted and is_deleted(record):
+            return DELETED
         identity = self._identity(record)
         if isinstance(identity, Rejected):
             return identity
@@ -169,14 +176,19 @@ class _AddProperties:
         self._selection = reading.properties("api.property_columns", config.property_columns)
         reading.done()
         self.names = reading.names
+        self._skips_deleted = DELETED_AT not in reading.columns
         self._identity = compile_identity(identity, stream.schema, identifier, Found(identity))
         self._mapper = PropertyMapper(self._selection, stream.schema, PROPERTY_LIMITS)
 
-    def payload(self, record: Record, emitted_at: object) -> Payload | Rejected:  # noqa: ARG002  # only events have a time
+    def payload(self, record: Record, emitted_at: object) -> Payload | Rejected | Skipped:  # noqa: ARG002  # only events have a time
+        if DELETED_AT in record and self._skips_deleted and is_deleted(record):
+            return DELETED
         identity = self._identity(record)
         if isinstance(identity, Rejected):
             return identity
         properties = self._mapper.properties(record, self.adjustments)
+        if self._mapper.says_nothing(properties):
+            return NOTHING_TO_SAY
         if self._may_clash:
             self._rename_reserved(properties)
         item = {self._field: identity, "properties": properties}

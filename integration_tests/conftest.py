@@ -158,7 +158,7 @@ class Outcome:
         assert not self._errors
         assert self.stderr == b""
         ledger = self.ledger
-        assert ledger["read"] == ledger["accepted"] + ledger["rejected"]
+        assert ledger["read"] == ledger["accepted"] + ledger["rejected"] + ledger["skipped"]
         return self
 
 

@@ -17,6 +17,19 @@ def test_read_is_accepted_plus_rejected() -> None:
     assert not ledger.balances
 
 
+def test_what_is_skipped_is_accounted_for() -> None:
+    """It balances, and is no failure: unless all that was to be sent was empty."""
+    ledger = Ledger(read=3)
+    ledger.skip("deleted_in_source", empty=False)
+    ledger.skip("deleted_in_source", empty=False)
+    assert (ledger.waiting, ledger.none_accepted) == (1, False)
+    ledger.skip("no_property_to_send", empty=True)
+    assert (ledger.balances, ledger.none_accepted) == (True, True)
+    assert ledger.skips() == "deleted_in_source: 2, no_property_to_send: 1"
+    ledger.read, ledger.accepted = 4, 1
+    assert (ledger.balances, ledger.none_accepted) == (True, False)
+
+
 def test_closing_line_gives_all_counts() -> None:
     """Read, accepted, rejected by reason, merged, truncated, requests, retries, seconds."""
     ledger = Ledger(read=9, accepted=6, merged=2, truncated=4, left_out=5, requests=7, retries=8)
@@ -29,7 +42,8 @@ def test_closing_line_gives_all_counts() -> None:
     assert counts["rejected"] == 3
     assert counts["rejected_by_reason"] == {"b": 2, "a": 1}
     assert counts["rejected_first_at"] == {"a": 2, "b": 3}
-    counts = {name: counts[name] for name in counts if not name.startswith("rejected")}
+    assert (counts["skipped"], counts["skipped_by_reason"]) == (0, {})
+    counts = {name: n for name, n in counts.items() if not name.startswith(("rejected", "skipped"))}
     assert counts == {
         **{"read": 9, "accepted": 6, "merged": 2, "truncated": 4, "left_out": 5},
         **{"requests": 7, "retries": 8, "throttled_seconds": 2.5, "seconds": 1.235},

@@ -33,6 +33,7 @@ RANKS = [
 ROOMS = {
     "mapping": [
         *("values", "payload_json", "spelling", "columns", "entries", "grammar", "lookups"),
+        "bookkeeping",
         *("reading", "exclusions", "stream", "properties", "idempotency", "record_mapper"),
         "__init__",
     ],

@@ -11,7 +11,7 @@ from bulk_destination.intake import Intake, nothing_accepted
 from bulk_destination.ledger import Ledger
 from bulk_destination.look.plan import Plan
 from bulk_destination.mapping.record_mapper import Payload
-from bulk_destination.mapping.values import Rejected
+from bulk_destination.mapping.values import Rejected, Skipped
 from bulk_destination.protocol.messages import Message, StateMessage
 
 logger = logging.getLogger("airbyte")
@@ -52,11 +52,13 @@ class DryRun(Generic[Item]):
             raise nothing_accepted(self._ledger, self._connection)
         return iter(())
 
-    def take(self, item: Item) -> Payload | Rejected | None:
+    def take(self, item: Item) -> Payload | Rejected | Skipped | None:
         """What would become of `item`, and counts it; None if it is no record."""
         taken = self._intake.take(item)
         if isinstance(taken, tuple):
             self.plan.add(taken)
+        elif isinstance(taken, Skipped):
+            self._ledger.skip(taken.reason, empty=taken.empty)
         elif isinstance(taken, Rejected):
             self._ledger.reject(self._ledger.read, taken.reason)
         return None if isinstance(taken, StateMessage) else taken

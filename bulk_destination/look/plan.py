@@ -182,6 +182,8 @@ class Plan:
             "rejected": ledger.rejected.total(),
             "rejected_by_reason": dict(ledger.rejected.most_common()),
             "rejected_first_at": ledger.first_position,
+            "skipped": ledger.skipped.total(),
+            "skipped_by_reason": dict(ledger.skipped.most_common()),
             "merged": ledger.merged,
             "truncated": self._mapper.adjustments.truncated,
             "left_out": self._mapper.adjustments.left_out,
@@ -204,10 +206,12 @@ class Plan:
         ledger, adjustments = self.ledger, self._mapper.adjustments
         yield (
             f"Records: {ledger.read:,} read, {ledger.accepted:,} would be sent, "
-            f"{ledger.rejected.total():,} rejected"
+            f"{ledger.rejected.total():,} rejected, {ledger.skipped.total():,} skipped"
         )
         if ledger.rejected:
             yield f"Rejected: {ledger.reasons()}"
+        if ledger.skipped:
+            yield f"Skipped: {ledger.skips()}"
         yield (
             f"Requests: {self.requests:,} with {self.bytes:,} bytes; updates merged: "
             f"{ledger.merged:,}; values cut: {adjustments.truncated:,}, left out: "

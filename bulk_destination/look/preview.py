@@ -17,7 +17,8 @@ from rich.text import Text
 from bulk_destination.connection import Connection
 from bulk_destination.look.dry_run import DryRun
 from bulk_destination.look.plan import Plan
-from bulk_destination.mapping.values import Rejected
+from bulk_destination.mapping.record_mapper import Payload
+from bulk_destination.mapping.values import Rejected, Skipped
 from bulk_destination.protocol.messages import read_line
 
 #: Like diff and grep: nothing failed, but there is something to look at.
@@ -38,12 +39,15 @@ class Sample:
     record: Any
     payload: Any = None
     rejected: str | None = None
+    skipped: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The sample for machines."""
-        outcome = (
-            {"payload": self.payload} if self.rejected is None else {"rejected": self.rejected}
-        )
+        outcome = {"payload": self.payload}
+        if self.rejected is not None:
+            outcome = {"rejected": self.rejected}
+        elif self.skipped is not None:
+            outcome = {"skipped": self.skipped}
         # NaN and infinities, which some sources send, are no JSON.
         record = json.loads(json.dumps(self.record), parse_constant=lambda _: None)
         return {"position": self.position, "record": record, **outcome}
@@ -69,7 +73,7 @@ class Preview:
         walk.plan.finish()
         return walk.plan
 
-    def _sample(self, position: int, line: bytes, taken: tuple[str, bytes] | Rejected) -> None:
+    def _sample(self, position: int, line: bytes, taken: Payload | Rejected | Skipped) -> None:
         is_rejected = isinstance(taken, Rejected)
         self._rejected += is_rejected
         if position > self.most and not (is_rejected and self._rejected <= self.most):
@@ -82,6 +86,8 @@ class Preview:
             record = "(nested too deeply to be shown)"
         if isinstance(taken, Rejected):
             self.samples.append(Sample(position, record, rejected=taken.reason))
+        elif isinstance(taken, Skipped):
+            self.samples.append(Sample(position, record, skipped=taken.reason))
         else:
             self.samples.append(Sample(position, record, orjson.loads(taken[1])))
 
@@ -126,9 +132,11 @@ def _samples(samples: list[Sample]) -> Table:
     table.add_column("record in", ratio=1, overflow="fold")
     table.add_column("payload out", ratio=1, overflow="fold")
     for sample in samples:
-        rejected = sample.rejected is not None
-        outcome = Text(f"rejected: {sample.rejected}") if rejected else _json(sample.payload)
-        style = "red" if rejected else ""
+        outcome, style = _json(sample.payload), ""
+        if sample.rejected is not None:
+            outcome, style = Text(f"rejected: {sample.rejected}"), "red"
+        elif sample.skipped is not None:
+            outcome, style = Text(f"skipped: {sample.skipped}"), "dim"
         table.add_row(str(sample.position), _json(sample.record), outcome, style=style)
     return table
 
@@ -143,6 +151,8 @@ def _summary(plan: Plan) -> Table:
     for reason, count in ledger.rejected.most_common():
         first = ledger.first_position[reason]
         table.add_row(f"rejected: {_plain(reason)} (first: {first})", f"{count:,}", style="red")
+    for reason, count in ledger.skipped.most_common():
+        table.add_row(f"skipped: {reason}", f"{count:,}")
     table.add_row("requests", f"{plan.requests:,}")
     table.add_row("bytes", f"{plan.bytes:,}")
     table.add_row(f"held up by {plan.service}'s quota, about", f"{plan.quota_seconds:,.0f} s")

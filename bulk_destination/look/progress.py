@@ -30,8 +30,10 @@ class Progress:
             return None
         rate = (ledger.read - self._read_then) / (now - self.asked_at)
         self.asked_at, self._read_then = now, ledger.read
+        skipped = ledger.skipped.total()
         counts = (
             f"{ledger.accepted:,} accepted, {ledger.rejected.total():,} rejected, "
+            f"{f'{skipped:,} skipped, ' if skipped else ''}"
             f"{ledger.retries:,} retries, {ledger.throttled:.0f} s held up by the quota"
         )
         before, self._said = self._said, f"{ledger.read} {counts}"

@@ -11,7 +11,14 @@ from typing import Any, Final
 import orjson
 
 from bulk_destination.mapping.columns import Lookup, Record, Schema, record_paths
-from bulk_destination.mapping.entries import Call, Path, Property, PropertySelection
+from bulk_destination.mapping.entries import (
+    Call,
+    Literal,
+    Path,
+    Property,
+    PropertySelection,
+    source_of,
+)
 from bulk_destination.mapping.exclusions import Exclusions
 from bulk_destination.mapping.lookups import compile_property, json_text
 from bulk_destination.mapping.spelling import nearest
@@ -82,6 +89,9 @@ class PropertyMapper:
         others = [each for each in self._columns if each[0] not in as_json]
         self._fitting_columns = [each for each in others if limits.name_fits(each[0])]
         self._other_columns = [each for each in others if not limits.name_fits(each[0])]
+        fixed = {column.name for column in selection.columns if _is_fixed(column)}
+        #: Alone they say nothing, unless nothing else is asked for.
+        self._fixed = fixed if self._everything or len(fixed) < len(selection.columns) else set()
         self._json_columns = [each for each in self._columns if each[0] in as_json]
         #: Column by its name as a property.
         self._never_seen = {column.name: str(column.value) for column in selection.columns}
@@ -122,6 +132,10 @@ class PropertyMapper:
         if limits.count is not None and len(properties) > limits.count:
             return self._first(properties, limits.count, adjustments)
         return properties
+
+    def says_nothing(self, properties: dict[str, Scalar]) -> bool:
+        """Whether all that is left is the same for every record."""
+        return not properties or (bool(self._fixed) and self._fixed.issuperset(properties))
 
     def never_seen(self) -> list[tuple[str, list[str]]]:
         """Columns that no record so far had, each with the nearest names of the last record."""
@@ -197,6 +211,10 @@ class PropertyMapper:
         names = [*columns, *sorted(properties.keys() - columns.keys())]
         adjustments.left_out += len(names) - count
         return {name: properties[name] for name in names[:count]}
+
+
+def _is_fixed(column: Property) -> bool:
+    return isinstance(source_of(column.value), Literal)
 
 
 def _is_json(column: Property) -> bool:

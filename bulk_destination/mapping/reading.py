@@ -32,7 +32,9 @@ class Reading:
 
     schema: Schema | None
     faults: list[Fault] = field(default_factory=list)
-    #: Of all columns that were read, of the properties that they become, and fixed ones.
+    #: The paths of all columns that were read.
+    columns: set[str] = field(default_factory=set)
+    #: The same, the properties that they become, and fixed texts.
     names: set[str] = field(default_factory=set)
 
     def value(
@@ -74,6 +76,7 @@ class Reading:
     def _note(self, value: Value) -> None:
         source = source_of(value)
         if not isinstance(source, Literal):
+            self.columns.add(source.path)
             self.names.add(source.path)
 
     def properties(self, path: str, text: str) -> PropertySelection:

@@ -4,7 +4,7 @@ from collections.abc import Set
 from typing import ClassVar, Protocol
 
 from bulk_destination.mapping.columns import Record
-from bulk_destination.mapping.values import Adjustments, Rejected
+from bulk_destination.mapping.values import Adjustments, Rejected, Skipped
 
 #: One item of a bulk request: the identity it is about, and its JSON.
 Payload = tuple[str, bytes]
@@ -34,7 +34,7 @@ class RecordMapper(Protocol):
     def adjustments(self) -> Adjustments:
         """What was changed to fit the service so far."""
 
-    def payload(self, record: Record, emitted_at: object) -> Payload | Rejected:
+    def payload(self, record: Record, emitted_at: object) -> Payload | Rejected | Skipped:
         """The record's payload; `emitted_at` is Airbyte's, in milliseconds. Never raises."""
 
     def warnings(self) -> list[str]:

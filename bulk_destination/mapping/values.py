@@ -54,6 +54,20 @@ class Rejected:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """This record is not sent, and no fault was found in it. `reason` is counted."""
+
+    reason: str
+    #: Whether it was to be sent, and is empty.
+    empty: bool = False
+
+
+#: Its source deleted the row, and no service here can delete.
+DELETED: Final = Skipped("deleted_in_source")
+#: An update without a property: a service would make somebody of it of whom nothing is known.
+NOTHING_TO_SAY: Final = Skipped("no_property_to_send", empty=True)
+
 #: The identifying number of this record was read as a double; read it again, exactly.
 INEXACT: Final = Rejected("identifier_not_exact")
 

@@ -77,14 +77,15 @@ PROMISES: Final[dict[str, dict[str, dict[str, list[str]]]]] = {
             ],
         },
         "The ledger": {
-            "The last log line of a sync is the ledger: records read, accepted, rejected by "
-            "reason, merged, truncated, requests, retries, seconds held up by the quota, seconds "
-            "in all.": [
+            "The last log line of a sync is the ledger: records read, accepted, rejected and "
+            "skipped by reason, merged, truncated, requests, retries, seconds held up by the "
+            "quota, seconds in all.": [
                 f"{LEDGER}::test_closing_line_gives_all_counts",
                 f"{COMMANDS}::test_by_hand",
             ],
-            "Read equals accepted plus rejected, or the sync fails.": [
+            "Read equals accepted plus rejected plus skipped, or the sync fails.": [
                 f"{LEDGER}::test_read_is_accepted_plus_rejected",
+                f"{LEDGER}::test_what_is_skipped_is_accounted_for",
                 CHAOS,
             ],
             "No log line, trace or error ever holds a value of a record.": [

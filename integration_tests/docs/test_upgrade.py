@@ -17,7 +17,7 @@ import pytest
 from bulk_destination.delivery.quotas import Quotas
 from bulk_destination.errors import ConfigurationError
 from bulk_destination.mapping.stream import Stream
-from bulk_destination.mapping.values import Rejected
+from bulk_destination.mapping.values import Rejected, Skipped
 from destination_heap_analytics.apis import make_api
 from destination_heap_analytics.config import HeapConfig
 from integration_tests.chaos.process import inherited, program
@@ -186,6 +186,7 @@ def mapped(api: Json, record: Json) -> Json | Rejected:
     """What a record becomes."""
     config = HeapConfig.parse({"app_id": "11", "api": api})
     payload = make_api(config.api, Stream("users")).payload(record, 1)
+    assert not isinstance(payload, Skipped)
     if isinstance(payload, Rejected):
         return payload
     body: Json = json.loads(payload[1])

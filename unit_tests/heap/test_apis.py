@@ -16,7 +16,7 @@ from bulk_destination.errors import ConfigurationError
 from bulk_destination.mapping.idempotency import idempotency_key
 from bulk_destination.mapping.record_mapper import RecordMapper
 from bulk_destination.mapping.stream import Stream
-from bulk_destination.mapping.values import INEXACT, Rejected
+from bulk_destination.mapping.values import DELETED, INEXACT, NOTHING_TO_SAY, Rejected
 from bulk_destination.protocol.messages import classify, read_exactly, read_line
 from destination_heap_analytics.apis import make_api
 from destination_heap_analytics.config import HeapConfig
@@ -77,6 +77,52 @@ def _key(record: dict[str, Any], emitted_at: object = EMITTED_AT, **stream: Any)
 def test_each_api_has_its_fields(columns: dict[str, str], fields: set[str]) -> None:
     """Exactly the documented fields of an item."""
     assert set(_body(_api(columns), RECORD)) == fields
+
+
+# -- what is not sent ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("columns", ALL, ids=lambda c: str(c["api_type"]))
+def test_what_the_source_deleted_is_skipped(columns: dict[str, str]) -> None:
+    """Before anything else is judged: a delete may carry its key alone."""
+    api = _api(columns)
+    for when in ("2026-01-02T00:00:00Z", 1, True):
+        assert api.payload({"id": 1, "_ab_cdc_deleted_at": when}, 1) is DELETED
+    for blank in (None, "", " "):
+        assert isinstance(api.payload({**RECORD, "_ab_cdc_deleted_at": blank}, 1), tuple)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"property_columns": "n, _ab_cdc_deleted_at as gone"},
+        {"property_columns": '"_ab_cdc_deleted_at" as gone, n'},
+        {"property_columns": "*", "timestamp_column": "_ab_cdc_deleted_at, at"},
+        {"property_columns": "*", "event_column": "_ab_cdc_deleted_at, 'Changed'"},
+    ],
+)
+def test_a_configuration_that_names_the_deletion_gets_it(named: dict[str, str]) -> None:
+    """A deletion may be the event."""
+    deleted = {**RECORD, "_ab_cdc_deleted_at": "2026-01-02T00:00:00Z"}
+    assert isinstance(_api({**TRACK, **named}).payload(deleted, 1), tuple)
+    excluded = {**TRACK, "property_columns": "* except (_ab_cdc_deleted_at)"}
+    assert _api(excluded).payload(deleted, 1) is DELETED
+
+
+@pytest.mark.parametrize("columns", [USERS, ACCOUNTS], ids=lambda c: str(c["api_type"]))
+def test_an_update_that_has_nothing_to_say_is_skipped(columns: dict[str, str]) -> None:
+    """Heap would make an empty user of it; a fixed text alone says nothing of anybody."""
+    for wanted in ("zzz", "zzz, 'crm' as source", "lower(zzz) as z, sha256('crm') as source"):
+        api = _api({**columns, "property_columns": wanted})
+        assert api.payload(RECORD, 1) is NOTHING_TO_SAY
+        assert isinstance(api.payload({**RECORD, "zzz": "1"}, 1), tuple)
+    assert _body(_api({**columns, "property_columns": "'crm' as source"}), RECORD)
+    assert isinstance(_api({**columns, "property_columns": "zzz"}).payload({}, 1), Rejected)
+
+
+def test_an_event_needs_no_property() -> None:
+    """That it happened is something to say."""
+    assert _body(_api({**TRACK, "property_columns": "zzz"}), RECORD)["properties"] == {}
 
 
 # -- what may be written for a column -----------------------------------------------------------
@@ -457,7 +503,7 @@ def test_mapping_never_raises_and_sends_what_heap_takes(
     """Any JSON record is a payload of scalars within Heap's limits, or a rejection."""
     stream = Stream("users", primary_key=(("id",),))
     payload = _api(columns, stream).payload(record, EMITTED_AT)
-    if isinstance(payload, Rejected):
+    if not isinstance(payload, tuple):
         assert re.fullmatch(r"[a-z_]+", payload.reason)
         return
 
