@@ -13,7 +13,7 @@ from sandbox import typed
 
 DIRECTORY = ROOT / ".cache" / "benchmarks"
 READING = (
-    "Seconds and rows/s count from the first line read, after the start of Python and the CDK; "
+    "Seconds and rows/s count from the first line read, after the start of Python; "
     "CPU and peak memory are the whole process's; a MB is 1,000,000 bytes. "
     "What counts is compared turn by turn."
 )
@@ -26,6 +26,8 @@ def main() -> None:
     asked = _arguments()
     names = asked.cases or [case.name for case in CASES if case.part in (asked.parts or PARTS)]
     cases = [resized(case, asked.scale, asked.rows) for case in CASES if case.name in names]
+    # Also for cases that read nothing: what a program says is kept there, too.
+    asked.directory.mkdir(parents=True, exist_ok=True)
     for case in cases:
         if case.input:
             case.input.path(asked.directory)

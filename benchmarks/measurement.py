@@ -24,7 +24,7 @@ class Measurement:
     """What one run took.
 
     `load_seconds` is the program's own clock, from the first byte read to the last row settled,
-    so without the start of Python and the CDK (which `spec` shows by itself). CPU and peak memory
+    so without the start (which `spec` shows by itself). CPU and peak memory
     (resident, in units of 1,000,000 bytes) are the whole process's, as the kernel counts them.
     """
 

@@ -68,6 +68,17 @@ def test_a_run(tmp_path: Path) -> None:
     assert told == [("users", "post"), ("users", "cdk"), ("accounts", "cdk")]
 
 
+def test_the_start(tmp_path: Path) -> None:
+    """In a folder that is not there yet. Memory and processor time are those that are promised."""
+    stdout, written = bench(tmp_path / "new", "--parts", "start")
+    assert stdout.count("| met") >= 2
+    cases = {name: case["median"] for name, case in written["cases"].items()}
+    assert cases["spec"]["cpu_seconds"] <= 0.3 * cases["import"]["cpu_seconds"]
+    assert cases["spec"]["peak_mb"] <= 45
+    assert cases["thousand"]["rows"] == 1_000
+    assert cases["thousand"]["peak_mb"] <= 55
+
+
 def test_hackles_own_sdk(tmp_path: Path) -> None:
     """The connector lands all that both are offered; the SDK drops what its queue cannot hold."""
     names = ["hackle-250ms", "hackle-sdk-250ms"]
