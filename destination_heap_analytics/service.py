@@ -81,8 +81,8 @@ HEAP: Final = Service(
     summary="Loads one Airbyte stream into Heap: as events, user or account properties.",
     samples=Samples(
         config="sample_files/config_track.json",
-        catalog="sample_files/configured_catalog.json",
-        records="sample_files/users.jsonl",
+        catalog="sample_files/configured_catalog_orders.json",
+        records="sample_files/orders.jsonl",
     ),
     spec=Path(__file__).with_name("spec.json"),
     config=HeapConfig,

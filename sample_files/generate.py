@@ -1,5 +1,6 @@
-"""Writes the samples, the same on every run: `users.jsonl`, a few hundred users as Auth0 would give
-them, and `hackle/purchases.jsonl`, what they bought, as a shop's database would.
+"""Writes the samples, the same on every run: `orders.jsonl`, what a few hundred users ordered, as a
+shop's database would give it, `users.jsonl`, those users, as Auth0 would, and
+`hackle/purchases.jsonl`, what others bought.
 
 Run it as `python sample_files/generate.py`. The last records of each are such as no connector
 should send: without an identity, with one that belongs to nobody, with a time or an amount that
@@ -13,6 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+ORDERS = 330
 USERS = 300
 STATE_EVERY = 50
 PURCHASES = 200
@@ -56,6 +58,9 @@ _CONNECTIONS = {
     "github": "github",
 }
 _ROLES = ["admin", "editor", "viewer"]
+#: What the shop sells: name and price, in euro.
+_TEAS = {"ASSAM-250": 9.5, "OOLONG-100": 14.9, "SENCHA-100": 12.25, "POT-1": 39.0, "MUG-2": 18.4}
+_CITIES = {"Riga": "LV", "Lyon": "FR", "Porto": "PT", "Gent": "BE"}
 _METHODS = ["CARD", "BANK_TRANSFER", "POINTS"]
 _BEGIN = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
@@ -108,6 +113,39 @@ def users() -> Iterator[dict[str, Any]]:
         "identities": {"connection": "github", "user_id": ""},
     }
     yield user(random, 902) | {"updated_at": "last Tuesday"}
+
+
+def order(number: int) -> dict[str, Any]:
+    """One order, by number; the customer is one of the users."""
+    random = Random(number)
+    customer = user(random, random.randrange(USERS))
+    placed = _BEGIN + timedelta(hours=number * 3, milliseconds=random.randrange(3_600_000))
+    items = [
+        {"sku": sku, "quantity": random.randrange(1, 4), "price": _TEAS[sku]}
+        for sku in random.sample(sorted(_TEAS), random.randrange(1, 4))
+    ]
+    city, country = random.choice(list(_CITIES.items()))
+    return {
+        "order_id": 1000 + number,
+        "user_id": customer["user_id"],
+        "email": customer["email"],
+        "amount": round(sum(item["quantity"] * item["price"] for item in items), 2),
+        "currency": "EUR",
+        "status": "cancelled" if random.random() < 0.05 else "paid",
+        "coupon": "WELCOME" if random.random() < 0.2 else None,
+        "shipping": {"city": city, "country": country},
+        "items": items,
+        "created_at": _iso(placed),
+    }
+
+
+def orders() -> Iterator[dict[str, Any]]:
+    """330 orders, then the three that cannot be sent."""
+    for number in range(1, ORDERS + 1):
+        yield order(number)
+    yield order(901) | {"user_id": None, "email": None}
+    yield order(902) | {"user_id": "guest", "email": "guest"}
+    yield order(903) | {"created_at": "last Tuesday"}
 
 
 def purchase(number: int) -> dict[str, Any]:
@@ -180,6 +218,7 @@ def _iso(moment: datetime) -> str:
 
 #: What each file holds.
 FILES = {
+    "orders.jsonl": ("orders", orders),
     "users.jsonl": ("users", users),
     "hackle/purchases.jsonl": ("purchases", purchases),
 }

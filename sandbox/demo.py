@@ -86,6 +86,7 @@ def ledger_table(load: Load, service: str, reasons: Mapping[str, str]) -> Table:
         "read": "records that came in",
         "accepted": f"records that {service} took",
         "merged": "of these, updates sent as one with a later one of the same",
+        "skipped": "not meant to be sent: deleted at the source, or an empty update",
         "truncated": f"texts longer than {service} takes, cut",
         "requests": "to send them all",
         "retries": "requests sent again after a failure",
@@ -144,7 +145,8 @@ class Connector:
     def write(self, sample: Sample) -> Load:
         """One load of a sample; raises DemoError if it fails or its ledger does not balance."""
         load = read_output(self._run("write", sample).splitlines())
-        if load.ledger["read"] != load.ledger["accepted"] + load.ledger["rejected"]:
+        ledger = load.ledger
+        if ledger["read"] != ledger["accepted"] + ledger["rejected"] + ledger["skipped"]:
             raise DemoError(f"{sample.config}: the ledger does not balance")
         return load
 

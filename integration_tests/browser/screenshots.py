@@ -1,7 +1,7 @@
 """`make screenshots`: the pictures of the README, taken of the real things.
 
 The preview is what the command prints, its colours turned into HTML; the page is the local
-Heap's, after the sample users were loaded by all three APIs.
+Heap's, after the samples were loaded by all three APIs.
 """
 
 from __future__ import annotations
@@ -22,24 +22,23 @@ from rich.text import Text
 
 from integration_tests.browser.browsing import FLAGS, ROOT, Window, chromium, connector, json_file
 from sandbox.heap import running
+from sandbox.heap.demo import LOADS
 
 IMAGES: Final = ROOT / "docs" / "images"
-SAMPLES: Final = ROOT / "sample_files"
-CONFIGS: Final = ("track", "add_user_properties", "add_account_properties")
 WIDTH: Final = 100
 _HTML: Final = """<body style="margin:0;background:{background};color:{foreground}">
 <pre style="display:inline-block;margin:0;padding:16px;font:14px/1.2 monospace">{code}</pre>"""
 
 
 def preview() -> str:
-    """What `preview` shows of the sample users, as HTML."""
+    """What `preview` shows of the sample orders, as HTML."""
+    orders, _, _ = LOADS["track"]
     shown = subprocess.run(
         [
             *(sys.executable, str(ROOT / "main.py"), "preview", "--records", "1"),
-            *("--config", str(SAMPLES / "config_track.json")),
-            *("--catalog", str(SAMPLES / "configured_catalog.json")),
+            *("--config", str(ROOT / orders.config), "--catalog", str(ROOT / orders.catalog)),
         ],
-        input=(SAMPLES / "users.jsonl").read_bytes(),
+        input=(ROOT / orders.rows).read_bytes(),
         env={**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(WIDTH), "TERM": "xterm-256color"},
         capture_output=True,
         check=False,
@@ -59,13 +58,14 @@ def picture_preview(browser: Browser) -> None:
 def picture_page(browser: Browser) -> None:
     """`docs/images/page.png`"""
     with running() as heap, tempfile.TemporaryDirectory() as folder:
-        for name in CONFIGS:
-            config = json.loads((SAMPLES / f"config_{name}.json").read_text(encoding="utf-8"))
+        # The events last, as the newest stand first.
+        for name, (sample, _, _) in reversed(LOADS.items()):
+            config = json.loads((ROOT / sample.config).read_text(encoding="utf-8"))
             connector(
                 "write",
                 *("--config", json_file(Path(folder), name, config | {"base_url": heap.url})),
-                *("--catalog", str(SAMPLES / "configured_catalog.json")),
-                stdin=(SAMPLES / "users.jsonl").read_bytes(),
+                *("--catalog", str(ROOT / sample.catalog)),
+                stdin=(ROOT / sample.rows).read_bytes(),
             )
         refused = {"app_id": "11", "events": [{"event": "Signed Up", "properties": {}}]}
         requests.post(f"{heap.url}/api/track", json=refused, timeout=10)

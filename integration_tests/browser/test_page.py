@@ -19,11 +19,11 @@ from playwright.sync_api import Page, Request, expect
 
 from integration_tests.browser.browsing import CACHE, ROOT, SHAPES, Windows, connector, json_file
 from sandbox.heap import Sandbox, SandboxOptions, running
+from sandbox.heap.demo import LOADS
 from sandbox.heap.store import Store
 
 pytest_plugins = ["integration_tests.browser.browsing"]
 
-SAMPLES: Final = ROOT / "sample_files"
 EVIL: Final = "<script>document.title = 'broken in'</script><img src=x onerror=alert(1)>"
 PROC: Final = Path("/proc/self/status")
 MILLION: Final = 1_000_000
@@ -41,14 +41,15 @@ def post(heap: Sandbox, path: str, **body: Any) -> int:
     return requests.post(f"{heap.url}/api/{path}", json=sent, timeout=10).status_code
 
 
-def sync(heap: Sandbox, folder: Path, sample: str) -> None:
-    """A real sync of the sample users into the sandbox."""
-    config = json.loads((SAMPLES / sample).read_text(encoding="utf-8"))
+def sync(heap: Sandbox, folder: Path, api_type: str) -> None:
+    """A real sync of a sample into the sandbox."""
+    sample, _, _ = LOADS[api_type]
+    config = json.loads((ROOT / sample.config).read_text(encoding="utf-8"))
     connector(
         "write",
-        *("--config", json_file(folder, sample, config | {"base_url": heap.url})),
-        *("--catalog", str(SAMPLES / "configured_catalog.json")),
-        stdin=(SAMPLES / "users.jsonl").read_bytes(),
+        *("--config", json_file(folder, api_type, config | {"base_url": heap.url})),
+        *("--catalog", str(ROOT / sample.catalog)),
+        stdin=(ROOT / sample.rows).read_bytes(),
     )
 
 
@@ -100,7 +101,7 @@ def test_a_sync_while_the_page_is_open(heap: Sandbox, windows: Windows, tmp_path
     window = windows.open(heap.url)
     page = window.page
     expect(page.get_by_text("No event yet")).to_be_visible()
-    sync(heap, tmp_path, "config_track.json")
+    sync(heap, tmp_path, "track")
     expect(page.locator("ol.rows > li").first).to_be_visible()
     stored = heap.events()
     newest = stored[-1]
@@ -108,10 +109,10 @@ def test_a_sync_while_the_page_is_open(heap: Sandbox, windows: Windows, tmp_path
     expect(row).to_contain_text(newest["event"])
     expect(row).to_contain_text(newest["identity"])
     expect(page.locator("#count-events")).to_have_text(str(len(stored)))
-    sync(heap, tmp_path, "config_track.json")
+    sync(heap, tmp_path, "track")
     expect(page.locator("#count-repeats")).to_have_text(str(len(stored)))
     expect(page.locator("#count-events")).to_have_text(str(len(stored)))
-    sync(heap, tmp_path, "config_add_user_properties.json")
+    sync(heap, tmp_path, "add_user_properties")
     expect(page.locator("#count-users")).to_have_text(str(len(heap.users())))
     window.picture("page-after-a-sync", whole=False)
 

@@ -147,7 +147,7 @@ PROMISES: Final[dict[str, dict[str, dict[str, list[str]]]]] = {
             "When the mistake is corrected, pipe the files into write:": [
                 f"{COMMANDS}::test_replay",
             ],
-            "Where the stream has a namespace, its files are in rejected/*/NAMESPACE/users/.": [
+            "Where the stream has a namespace, its files are in rejected/*/NAMESPACE/orders/.": [
                 "unit_tests/rejected/test_rejected_records.py::test_plain_names_stay",
             ],
             "An event that had landed all the same is not doubled in Heap: its key is the same.": [

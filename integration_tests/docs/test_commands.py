@@ -92,18 +92,18 @@ def test_replay(tmp_path: Path) -> None:
         samples(tmp_path, HEAP, heap.url)
         (tmp_path / "rejected").mkdir()
         wrong = json.loads((tmp_path / "sample_files" / "config_track.json").read_text())
-        wrong["api"]["identity_column"] = "blocked"
+        wrong["api"]["identity_column"] = "shipping"
         wrong["object_storage_config"] = {"storage_type": "Local", "path": f"{tmp_path}/rejected"}
         (tmp_path / "wrong.json").write_text(json.dumps(wrong))
         write = f"{sys.executable} {ROOT}/main.py write --config"
-        rest = "--catalog sample_files/configured_catalog.json < sample_files/users.jsonl"
+        rest = "--catalog sample_files/configured_catalog_orders.json < sample_files/orders.jsonl"
         rejecting = subprocess.run(
             f"{write} wrong.json {rest}", shell=True, check=False, cwd=tmp_path, capture_output=True
         )
         assert rejecting.returncode == 1
         assert heap.events() == []
         run(REPLAY, tmp_path)
-        records = (tmp_path / "sample_files" / "users.jsonl").read_text().count('"RECORD"')
+        records = (tmp_path / "sample_files" / "orders.jsonl").read_text().count('"RECORD"')
         # Three of the samples are bad by themselves.
         assert len(heap.events()) == records - 3 > 0
 

@@ -28,10 +28,12 @@ import yaml
 import sandbox.hackle
 import sandbox.heap
 from integration_tests.docs.markdown import Text
+from sandbox.demo import Sample
+from sandbox.hackle.demo import SAMPLE
+from sandbox.heap.demo import LOADS
 
 ROOT = Path(__file__).parents[2]
 MADE = ROOT / ".cache" / "image"
-SAMPLES = ROOT / "sample_files"
 #: The distribution, whichever connector is in it.
 OWN = "destination-heap-analytics"
 #: Seconds; a container that hangs fails by it.
@@ -63,15 +65,15 @@ class Connector:
 
     package: str
     metadata: str
-    #: The sample configurations, and the address in them.
-    configs: tuple[str, ...]
+    #: The samples, the first of them events, and the address in their configurations.
+    samples: tuple[Sample, ...]
     address: str
-    catalog: str
-    rows: str
     stream: str
     running: Callable[[], AbstractContextManager[Service]]
     #: What belongs to a record that lands, but for who it is about.
     data: Json
+    #: The field that no two of them have in common.
+    key: str
     #: The field of a record that says so, and that of the service's events.
     who: tuple[str, str]
     #: A field of the configuration, and what it cannot be.
@@ -84,7 +86,7 @@ class Connector:
 
     def record(self, number: int) -> bytes:
         """A line with a record of its own person."""
-        data = {**self.data, "id": number, self.who[0]: f"person{number}@example.com"}
+        data = {**self.data, self.key: number, self.who[0]: f"person{number}@example.com"}
         inner = {"stream": self.stream, "data": data, "emitted_at": 1_767_600_000_000}
         return json.dumps({"type": "RECORD", "record": inner}).encode() + b"\n"
 
@@ -96,30 +98,24 @@ class Connector:
 HEAP = Connector(
     package="destination_heap_analytics",
     metadata="metadata.yaml",
-    configs=(
-        "config_track.json",
-        "config_add_user_properties.json",
-        "config_add_account_properties.json",
-    ),
+    samples=tuple(sample for sample, _, _ in LOADS.values()),
     address="http://127.0.0.1:8087",
-    catalog="configured_catalog.json",
-    rows="users.jsonl",
-    stream="users",
+    stream="orders",
     running=sandbox.heap.running,
-    data={"identities": {"connection": "Signed Up"}},
-    who=("email", "identity"),
+    data={"amount": 9.5},
+    key="order_id",
+    who=("user_id", "identity"),
     wrong=("app_id", "not digits"),
 )
 HACKLE = Connector(
     package="destination_hackle",
     metadata="destination_hackle/metadata.yaml",
-    configs=("hackle/config.json",),
+    samples=(SAMPLE,),
     address="http://127.0.0.1:8088",
-    catalog="hackle/configured_catalog.json",
-    rows="hackle/purchases.jsonl",
     stream="purchases",
     running=sandbox.hackle.running,
     data={"event": "purchase", "amount": 13200},
+    key="id",
     who=("user_id", "user_id"),
     wrong=("sdk_key", "not a key"),
 )
@@ -221,21 +217,27 @@ def docker(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def folder(image: Image, tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """Files for a container, whose user need not be ours."""
     made = tmp_path / "config"
     made.mkdir(mode=0o755)
-    (made / "catalog.json").write_bytes((SAMPLES / image.connector.catalog).read_bytes())
     return made
 
 
 def configure(
-    folder: Path, connector: Connector, service: Service, name: str = "", **fields: Any
+    folder: Path,
+    connector: Connector,
+    service: Service,
+    sample: Sample | None = None,
+    /,
+    **fields: Any,
 ) -> None:
-    """A sample configuration, the connector's first by default, for this service."""
-    config = json.loads((SAMPLES / (name or connector.configs[0])).read_bytes())
+    """A sample, the connector's first by default, for this service."""
+    sample = sample or connector.samples[0]
+    config = json.loads((ROOT / sample.config).read_bytes())
     config |= {"base_url": service.url, **fields}
     (folder / "config.json").write_text(json.dumps(config))
+    (folder / "catalog.json").write_bytes((ROOT / sample.catalog).read_bytes())
 
 
 def messages(stdout: bytes, kind: str) -> list[Json]:
@@ -324,7 +326,7 @@ def test_contents(image: Image) -> None:
         for_airbyte = {"metadata.yaml", "acceptance-test-config.yml"}
         assert set(inside["ours"][package]) == tree - for_airbyte - {"__pycache__"}
     (others,) = (other.package for other in CONNECTORS if other is not image.connector)
-    names = ["sandbox", "sample_files", "users.jsonl", others]
+    names = ["sandbox", "sample_files", "orders.jsonl", others]
     names += ["purchases.jsonl", "unit_tests", "integration_tests"]
     assert not {*names} & {*inside["beside"]}
     names.remove("sandbox")  # others may have folders of that name
@@ -415,31 +417,31 @@ def test_check(image: Image, bare: list[str], folder: Path) -> None:
         assert field in status["connectionStatus"]["message"]
 
 
-SAMPLE_LOADS = [(connector, config) for connector in CONNECTORS for config in connector.configs]
+SAMPLE_LOADS = [(connector, sample) for connector in CONNECTORS for sample in connector.samples]
 
 
 @pytest.mark.parametrize(
-    ("image", "config"),
+    ("image", "sample"),
     SAMPLE_LOADS,
     indirect=["image"],
-    ids=lambda value: getattr(value, "name", value),
+    ids=lambda value: value.config if isinstance(value, Sample) else value.name,
 )
-def test_write(image: Image, bare: list[str], folder: Path, config: str) -> None:
+def test_write(image: Image, bare: list[str], folder: Path, sample: Sample) -> None:
     """Both ways to run it leave the same in the service as the tree does, and the same states.
 
     Docker's way as the image's own user; the launcher's in its folder, locked down.
     """
     connector = image.connector
-    rows = (SAMPLES / connector.rows).read_bytes()
+    rows = (ROOT / sample.rows).read_bytes()
     files = ["--config", f"{FOLDER}/config.json", "--catalog", f"{FOLDER}/catalog.json"]
     launcher = [*bare, f"--workdir={FOLDER}", "--entrypoint=sh"]
     run = connector.running
     with run() as by_docker, run() as by_launcher, run() as by_tree:
-        configure(folder, connector, by_docker, config)
+        configure(folder, connector, by_docker, sample)
         docker = image.run(["write", *files], options=["--network=host"], folder=folder, stdin=rows)
-        configure(folder, connector, by_launcher, config)
+        configure(folder, connector, by_launcher, sample)
         launched = image.run(LAUNCHER, options=launcher, folder=folder, stdin=rows)
-        configure(folder, connector, by_tree, config)
+        configure(folder, connector, by_tree, sample)
         tree = subprocess.run(
             [ROOT / ".venv/bin" / connector.name, *WRITE.split()],
             input=rows,
@@ -556,10 +558,10 @@ def test_its_page(docker: Path, tmp_path: Path) -> None:
     Image.made(HEAP)
     commands = Text.of("docs/image.md").commands
     shown = [line for line in commands if line.startswith("docker ")]
-    shutil.copytree(SAMPLES, tmp_path / "sample_files")
+    shutil.copytree(ROOT / "sample_files", tmp_path / "sample_files")
     with sandbox.heap.running() as heap:
-        for name in HEAP.configs:
-            config = tmp_path / "sample_files" / name
+        for sample in HEAP.samples:
+            config = tmp_path / sample.config
             config.write_text(config.read_text().replace(HEAP.address, heap.url))
         outputs = [
             subprocess.run(
@@ -621,7 +623,7 @@ def test_airbytes_own(docker: Path, tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stdout[-6_000:]
         # One bad event for each good configuration that was checked, and nothing kept of it.
-        assert [request["status"] for request in heap.requests()] == [400] * len(HEAP.configs)
+        assert [request["status"] for request in heap.requests()] == [400] * len(HEAP.samples)
     results = ET.parse(project / "build/test-results/standard-tests-junit.xml")
     passed = [
         case.attrib["name"]

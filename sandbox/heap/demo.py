@@ -1,4 +1,4 @@
-"""A short tour: three loads of the sample users into a local Heap, and what landed.
+"""A short tour: sample orders and users loaded into a local Heap, and what landed.
 
 Run as `make demo`, or as `python -m sandbox.heap.demo`. The connector runs as its own process, as
 Airbyte runs it.
@@ -28,10 +28,11 @@ COMMAND = Command(
     program=[sys.executable, str(ROOT / "main.py")],
     typed=f"{typed.program(Path(sys.executable).name)} main.py",
 )
-USERS = ("sample_files/configured_catalog.json", "sample_files/users.jsonl")
+ORDERS = ("sample_files/configured_catalog_orders.json", "sample_files/orders.jsonl")
+USERS = ("sample_files/configured_catalog_users.json", "sample_files/users.jsonl")
 #: By API type: what is loaded, the list in which the sandbox keeps what it makes, and one of it.
 LOADS = {
-    "track": (Sample("sample_files/config_track.json", *USERS), "events", "an event"),
+    "track": (Sample("sample_files/config_track.json", *ORDERS), "events", "an event"),
     "add_user_properties": (
         Sample("sample_files/config_add_user_properties.json", *USERS),
         *("users", "properties of a user"),
