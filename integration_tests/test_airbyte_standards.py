@@ -32,13 +32,20 @@ CONNECTORS: dict[Service, tuple[str, Path, list[str]]] = {
 PORT = re.compile(":808[78]")
 
 
-def copy_of_the_project(service: Service, folder: Path, port: str) -> Path:
-    """The files that the tests read, in a folder of the connector's name, for another port."""
+def copy_of_the_checkout(service: Service, folder: Path, port: str) -> Path:
+    """All that git would have of this project, in a folder of the connector's name.
+
+    Its configurations lead to another port than that of `make sandbox`. Hackle's two files stand
+    at the top, where Airbyte's tool looks for them.
+    """
     name, files, _ = CONNECTORS[service]
     project = folder / name
-    for part in ("bulk_destination", name.replace("-", "_"), "sample_files"):
-        shutil.copytree(ROOT / part, project / part)
-    shutil.copytree(ROOT / "integration_tests/standards", project / "integration_tests/standards")
+    of_git = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(of_git, cwd=ROOT, capture_output=True, text=True, check=True)
+    for path in filter(None, listed.stdout.split("\0")):
+        if (ROOT / path).exists():  # not one that is deleted, and git has not been told yet
+            (project / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, project / path)
     for file in ("metadata.yaml", "acceptance-test-config.yml"):
         shutil.copy(files / file, project / file)
     for config in project.rglob("config*.json"):
@@ -48,15 +55,16 @@ def copy_of_the_project(service: Service, folder: Path, port: str) -> Path:
 
 @pytest.mark.parametrize("service", CONNECTORS)
 def test_standard_tests(tmp_path: Path, service: Service) -> None:
-    """`airbyte-cdk connector test`: each configuration fits the form, `check` is right.
+    """`airbyte-cdk connector test` in a checkout, by our own settings of pytest.
 
-    The check of a configuration that lacks its columns has to fail.
+    Each configuration fits the form, `check` is right; that of a configuration that lacks its
+    columns has to fail.
     """
     if not PROGRAM.exists():
         pytest.fail("airbyte-cdk is not installed: run `make integration-tests`")
     _, _, configs = CONNECTORS[service]
     with local_service(service) as local:
-        project = copy_of_the_project(service, tmp_path, local.url.rpartition(":")[2])
+        project = copy_of_the_checkout(service, tmp_path, local.url.rpartition(":")[2])
         done = subprocess.run(
             [PROGRAM, "connector", "test", "--pytest-arg=-m", "--pytest-arg=not image_tests"],
             cwd=project,
@@ -81,3 +89,12 @@ def test_standard_tests(tmp_path: Path, service: Service) -> None:
         assert f"test_check['{config}' Test Scenario]" in passed
     for config in configs:
         assert f"test_config_matches_spec['{config}' Test Scenario]" in passed
+
+
+def test_what_it_leaves_behind_is_ignored() -> None:
+    """git is not shown the folders that the tool makes in a checkout."""
+    made = [".tmp/integration_tests/test_airbyte_standards.py", "build/test-results/a.xml"]
+    ignored = subprocess.run(
+        ["git", "check-ignore", *made], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ignored.stdout.splitlines() == made
