@@ -102,6 +102,7 @@ HACKLE: Final = Service(
     program="destination-hackle",
     summary="Loads one Airbyte stream into Hackle as user events.",
     samples=Samples(
+        stand_in="make sandbox-hackle",
         config="sample_files/hackle/config.json",
         catalog="sample_files/hackle/configured_catalog.json",
         records="sample_files/hackle/purchases.jsonl",

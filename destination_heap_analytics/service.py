@@ -80,6 +80,7 @@ HEAP: Final = Service(
     program="destination-heap-analytics",
     summary="Loads one Airbyte stream into Heap: as events, user or account properties.",
     samples=Samples(
+        stand_in="make sandbox",
         config="sample_files/config_track.json",
         catalog="sample_files/configured_catalog_orders.json",
         records="sample_files/orders.jsonl",

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from integration_tests.chaos.process import program
-from integration_tests.conftest import Connector
-from integration_tests.services import EVENTS
+from integration_tests.conftest import Connector, Serve
+from integration_tests.services import EVENTS, both
 from sandbox.heap import running
 
 ROOT = Path(__file__).parents[1]
+COMMANDS: list[list[str]] = [[], ["spec"], ["check"], ["write"], ["preview"]]
 CONSOLE_SCRIPT = Path(sys.executable).with_name("destination-heap-analytics")
 
 
@@ -36,6 +41,61 @@ def test_the_console_script(connector: Connector, tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (0, b"")
         assert len(heap.events()) == 1
     assert sum(json.loads(line)["type"] == "STATE" for line in done.stdout.splitlines()) == 1
+
+
+@both
+def test_the_examples_of_the_help(connector: Connector) -> None:
+    """Each can be typed as it stands, and ends with one of the codes that the help explains."""
+    helps = [connector.run_here(*command, "--help").stdout.decode() for command in COMMANDS]
+    examples = {
+        line.strip() for text in helps for line in text.splitlines() if ".venv/bin/" in line
+    }
+    # As `make` made it, and where the stand-in is another one than that of `make sandbox`.
+    (connector.folder / ".venv").symlink_to(Path(sys.executable).parents[1])
+    shutil.copytree(ROOT / "sample_files", connector.folder / "sample_files")
+    with connector.running() as local:
+        for path in (connector.folder / "sample_files").rglob("config*.json"):
+            path.write_text(re.sub(r"http://127.0.0.1:808[78]", local.url, path.read_text()))
+        ended = {example: run(example, connector.folder) for example in sorted(examples)}
+        assert local.stats()["events"] > 0
+    codes = {example.split()[1]: done.returncode for example, done in ended.items()}
+    assert codes.keys() == {"spec", "check", "write", "preview"}
+    assert codes.pop("preview") in {0, 3}
+    assert set(codes.values()) == {0}
+    status = json.loads(next(done.stdout for way, done in ended.items() if " check " in way))
+    assert status["connectionStatus"]["status"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [("check", 128 + signal.SIGINT), ("preview", 128 + signal.SIGINT), ("write", 1)],
+)
+def test_ctrl_c(connector: Connector, serve: Serve, command: str, code: int) -> None:
+    """No stack trace of ours: the exit code says it, and of a `write` a TRACE ERROR."""
+    asked = threading.Event()
+
+    def script(_number: int, _body: bytes) -> tuple[int, dict[str, str], bytes]:
+        asked.set()
+        return 503, {}, b""
+
+    config = connector.config(serve(script), max_retry_seconds=60, requests_in_flight=1)
+    files = ["--config", connector.file(config), "--catalog", connector.file(connector.catalog())]
+    process = connector.start(command, *(files[:2] if command == "check" else files))
+    if command == "preview":
+        # It is silent until its input ends, so wait until it has read what fills a pipe.
+        process.send(*(connector.record({"pad": "x" * 9_999}) for _ in range(100)))
+    else:
+        if command == "write":
+            process.send(*(connector.record(connector.event(number)) for number in range(1_000)))
+        assert asked.wait(60)
+    process.signal(signal.SIGINT)
+    outcome = process.finish()
+    assert outcome.code == code
+    assert outcome.stderr == b""
+    if command == "write":
+        assert outcome.error["failure_type"] == "transient_error"
+    else:
+        assert b"TRACE" not in outcome.stdout
 
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:

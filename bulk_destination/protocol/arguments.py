@@ -16,8 +16,9 @@ _EXIT_CODES: Final = """exit codes:
 
 
 class Samples(NamedTuple):
-    """Files of this project that the examples of the help name."""
+    """What the examples of the help name: files of this project, and what starts a stand-in."""
 
+    stand_in: str
     config: str
     catalog: str
     records: str
@@ -43,16 +44,17 @@ class Program:
         return parser.parse_args(args)
 
     def _parser(self) -> argparse.ArgumentParser:
+        typed = f".venv/bin/{self.name}"
         config = f"--config {self.samples.config}"
         both = f"{config} --catalog {self.samples.catalog}"
-        spec, check = f"{self.name} spec", f"{self.name} check {config}"
-        write = f"{self.name} write {both} < {self.samples.records}"
-        preview = f"{self.name} preview {both} < {self.samples.records}"
+        spec, check = f"{typed} spec", f"{typed} check {config}"
+        write = f"{typed} write {both} < {self.samples.records}"
+        preview = f"{typed} preview {both} < {self.samples.records}"
 
         parser = argparse.ArgumentParser(
             prog=self.name,
             description=self.summary,
-            epilog=_epilog(spec, check, preview, write),
+            epilog=self._epilog(spec, check, preview, write),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         parser.add_argument("--version", action="version", version=f"{self.name} {self.version}")
@@ -63,7 +65,7 @@ class Program:
                 name,
                 help=words,
                 description=f"{words[0].upper()}{words[1:]}.",
-                epilog=_epilog(*examples),
+                epilog=self._epilog(*examples),
                 formatter_class=argparse.RawDescriptionHelpFormatter,
             )
 
@@ -85,7 +87,7 @@ class Program:
         )
         return parser
 
-
-def _epilog(*examples: str) -> str:
-    shown = "".join(f"  {example}\n" for example in examples)
-    return f"examples, in the project's folder:\n{shown}\n{_EXIT_CODES}"
+    def _epilog(self, *examples: str) -> str:
+        shown = "".join(f"  {example}\n" for example in examples)
+        where = f"in the project's folder, while `{self.samples.stand_in}` runs"
+        return f"examples, {where}:\n{shown}\n{_EXIT_CODES}"
