@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,28 @@ def test_every_target_is_explained() -> None:
     (phony,) = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
     told = re.findall(r"^([a-z-]+):.*##", MAKEFILE, re.MULTILINE)
     assert sorted(told) == sorted(phony.split())
+
+
+def test_a_commit_is_linted(tmp_path: Path) -> None:
+    """The hooks stop a file that `make lint` would not let pass, and say which."""
+    (tmp_path / ".pre-commit-config.yaml").write_bytes(
+        (ROOT / ".pre-commit-config.yaml").read_bytes()
+    )
+    (tmp_path / "pyproject.toml").write_text('[tool.mypy]\nstrict = true\nfiles = ["bad.py"]\n')
+    (tmp_path / ".venv").symlink_to(Path(sys.executable).parents[1])
+    (tmp_path / "bad.py").write_text("import os\ndef f(x): return x\n")
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "bad.py", ".pre-commit-config.yaml"], cwd=tmp_path, check=True)
+    done = subprocess.run(
+        [Path(sys.executable).with_name("pre-commit"), "run"],
+        cwd=tmp_path,
+        # Git sets its own variables where a hook of ours runs the tests.
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert [line.split(".")[0] for line in done.stdout.splitlines() if line.endswith("Failed")] == [
+        *("ruff check", "ruff format", "mypy"),
+    ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import re
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -131,3 +134,41 @@ def test_the_base_is_pinned(tmp_path: Path, before: str) -> None:
     refused = subprocess.run(pin, env=environment, capture_output=True, check=False)
     assert refused.returncode == 1
     assert digest in dockerfile.read_text()
+
+
+def wheel(folder: Path) -> str:
+    """A package that no index has, and its hash."""
+    path = folder / "of_no_index-1.0-py3-none-any.whl"
+    info = "of_no_index-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: of-no-index\nVersion: 1.0\n"
+        )
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{info}/RECORD", "")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    """As make calls uv: what is not the file that the lock names is not installed."""
+    digest = wheel(tmp_path)
+    (options,) = re.findall(
+        r"^INSTALL = .*uv (pip install .*) --build-constraint",
+        (ROOT / "Makefile").read_text(),
+        re.M,
+    )
+    lock = tmp_path / "some.lock"
+    command = options.replace("$(DEV_LOCK)", str(lock)).split()
+    uv = Path(sys.executable).with_name("uv")
+    for written, code in ((digest, 0), ("0" * 64, 1)):
+        lock.write_text(f"of-no-index==1.0 --hash=sha256:{written}\n")
+        target = tmp_path / written
+        offline = f"--no-index --find-links {tmp_path} --target {target} --no-cache".split()
+        done = subprocess.run(
+            [uv, *command, *offline, "of-no-index"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code, done.stderr
+        assert any(target.glob("of_no_index*")) == (code == 0)
+    assert "Hash mismatch" in done.stderr
