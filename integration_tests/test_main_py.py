@@ -86,7 +86,7 @@ def test_ctrl_c(connector: Connector, serve: Serve, command: str, code: int) -> 
         process.send(*(connector.record({"pad": "x" * 9_999}) for _ in range(100)))
     else:
         if command == "write":
-            process.send(*(connector.record(connector.event(number)) for number in range(1_000)))
+            process.send(*(connector.record(connector.event(number)) for number in range(2_000)))
         assert asked.wait(60)
     process.signal(signal.SIGINT)
     outcome = process.finish()
