@@ -26,7 +26,7 @@ def events(scenario: Scenario) -> dict[int, Json]:
     return {
         row.number: {
             "event": data["name"],
-            "identity": str(data["who"]),
+            "identity": _person(data),
             "timestamp": data.get("at") if scenario.dated else None,
             "properties": dict(_leaves("", data)),
         }
@@ -34,12 +34,17 @@ def events(scenario: Scenario) -> dict[int, Json]:
     }
 
 
+def _person(data: Json) -> str:
+    """Who it is: a blank at an end is nobody's name."""
+    return str(data["who"]).strip()
+
+
 def _user_event(scenario: Scenario, data: Json) -> Json:
     amount, at = data.get("amount"), data.get("at") if scenario.dated else None
     fitting = {name: value for name, value in _leaves("", _fitting(data)) if _fits(name, value)}
     return {
         "event_key": data["name"],
-        "user_id": str(data["who"]),
+        "user_id": _person(data),
         "value": json.loads(amount) if isinstance(amount, str) else amount,
         "timestamp": at and round(datetime.fromisoformat(at).timestamp() * 1_000),
         "properties": {
@@ -70,7 +75,8 @@ def profiles(scenario: Scenario) -> dict[str, Json]:
         properties = dict(_leaves("", data))
         if scenario.api == "add_user_properties" and "id" in properties:
             properties[f"{STREAM}_id"] = properties.pop("id")
-        held.setdefault(str(data["who"]), {}).update(properties)
+        account = scenario.api == "add_account_properties"
+        held.setdefault(str(data["who"]) if account else _person(data), {}).update(properties)
     return held
 
 
