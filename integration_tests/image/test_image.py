@@ -274,7 +274,7 @@ def state(number: int) -> bytes:
 
 
 def test_labels(image: Image) -> None:
-    """Name and version are those of metadata.yaml, and the package inside has the same version."""
+    """Name and version are those of metadata.yaml; so are the package's inside, and `--version`."""
     text = (ROOT / image.connector.metadata).read_text(encoding="utf-8")
     metadata = yaml.safe_load(text)["data"]
     labels = image.inspect("{{json .Config.Labels}}")
@@ -285,6 +285,8 @@ def test_labels(image: Image) -> None:
         "print(json.dumps(m.version('destination-heap-analytics')))"
     )
     assert inside == metadata["dockerImageTag"]
+    told = image.run(["--version"], options=[]).stdout.decode()
+    assert told == f"{image.connector.name} {metadata['dockerImageTag']}\n"
 
 
 def test_settings(image: Image) -> None:
