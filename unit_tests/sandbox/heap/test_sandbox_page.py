@@ -228,3 +228,17 @@ def test_vendored() -> None:
     assert hashlib.sha256(script).hexdigest() == (
         "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717"
     )
+
+
+def test_size_and_colour_are_apart() -> None:
+    """What depends on the one does not change the other, so a browser need not show all pairs."""
+    style = files("sandbox.page").joinpath("static", "page.css").read_text("utf-8")
+    ways = re.findall(r"@media \(([a-z-]+): [a-z0-9]+\) \{\n(.*?)\n\}", style, re.DOTALL)
+    assert style.count("@media") == len(ways)
+    for way, rules in ways:
+        changed = set(re.findall(r"[{;]\s*([a-z-]+):", rules))
+        assert changed
+        if way == "prefers-color-scheme":
+            assert all(name.startswith("--") for name in changed), changed
+        else:
+            assert not any("color" in name or name.startswith("--") for name in changed), changed
