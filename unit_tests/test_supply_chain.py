@@ -72,14 +72,22 @@ def test_nothing_else_is_installed() -> None:
     assert not others, f"{dict(others)} are in no lock; `make unit-tests` installs what is"
 
 
-def test_an_image_holds_what_it_needs() -> None:
-    """All that the package and its extra `s3` ask for, and none of the tests' tools."""
-    locked = versions(IMAGE)
+@pytest.mark.parametrize(("lock", "extras"), [(IMAGE, ["s3"]), (DEV, ["s3", "sandbox", "tests"])])
+def test_a_lock_holds_what_is_asked_for(lock: Path, extras: list[str]) -> None:
+    """All that the package and these extras of it ask for, in a version that they take."""
+    locked = versions(lock)
     for text in importlib.metadata.requires(OWN) or []:
         asked = Requirement(text)
-        if asked.marker is None or asked.marker.evaluate({"extra": "s3"}):
+        wanted = [
+            asked.marker is None or asked.marker.evaluate({"extra": extra}) for extra in extras
+        ]
+        if any(wanted):
             assert asked.specifier.contains(locked[canonicalize_name(asked.name)]), asked
-    assert not locked.keys() & {"pytest", "mypy", "ruff", "starlette", "uv", "pip"}
+
+
+def test_an_image_holds_nothing_else() -> None:
+    """None of what only tests, the stand-ins or an installation need."""
+    assert not versions(IMAGE).keys() & {"pytest", "mypy", "ruff", "starlette", "uv", "pip"}
 
 
 def test_everything_is_installed_by_hash() -> None:

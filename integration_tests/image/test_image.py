@@ -270,6 +270,16 @@ def state(number: int) -> bytes:
     return json.dumps({"type": "STATE", "state": inner}).encode() + b"\n"
 
 
+#: Ends with 0 where the file is valid, else says on stderr what is not.
+VALIDATE = """
+import sys, pathlib
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+fault = JsonStrictValidator(SchemaVersion.V1_6).validate_str(pathlib.Path(sys.argv[1]).read_text())
+sys.exit(fault and str(fault))
+"""
+
+
 # -- what it is -----------------------------------------------------------------------------------
 
 
@@ -341,7 +351,8 @@ def test_contents(image: Image) -> None:
 
 def test_bill_of_materials(image: Image) -> None:
     """The list that was left beside it names what is in it: no more, no less, no other version."""
-    bill = json.loads((MADE / f"{image.connector.package}.cdx.json").read_bytes())
+    file = MADE / f"{image.connector.package}.cdx.json"
+    bill = json.loads(file.read_bytes())
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
     named = {normal(part["name"]): part["version"] for part in bill["components"]}
     inside = image.python(
@@ -350,6 +361,15 @@ def test_bill_of_materials(image: Image) -> None:
     )
     assert named == {normal(name): version for name, version in inside.items()}
     assert all(part.get("licenses") for part in bill["components"] if normal(part["name"]) == OWN)
+    # By CycloneDX's own schema, which its own library carries.
+    validated = subprocess.run(
+        [ROOT / ".cache/cyclonedx/bin/python", "-c", VALIDATE, file],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert validated.returncode == 0, validated.stderr[:300]  # the schema follows
 
 
 def normal(name: str) -> str:
