@@ -13,7 +13,7 @@ from bulk_destination.mapping.columns import listed_names
 from bulk_destination.mapping.record_mapper import RecordMapper
 from bulk_destination.mapping.stream import Stream
 from bulk_destination.protocol.arguments import Samples
-from bulk_destination.protocol.catalog import parse_catalog
+from bulk_destination.protocol.catalog import Catalog, parse_catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,14 @@ class Connection:
     """What one run of `write` works by."""
 
     config: DeliveryConfig
-    stream: Stream
+    catalog: Catalog
     endpoint: Endpoint
     mapper: RecordMapper
+
+    @property
+    def stream(self) -> Stream:
+        """The one stream."""
+        return self.catalog.streams[0]
 
 
 def connect(
@@ -60,18 +65,31 @@ def connect(
     faults: list[Fault] = []
     config: Config | None = None
     mapper: RecordMapper | None = None
-    stream = parse_catalog(raw_catalog)
-    if isinstance(stream, Fault):
-        faults.append(stream)
+    catalog: Catalog | None = None
+    try:
+        catalog = _of_one_stream(parse_catalog(raw_catalog))
+    except ConfigurationError as error:
+        faults += error.faults
     try:
         config = service.config.parse(raw_config)
-        if isinstance(stream, Stream):
-            mapper = service.mapper(config, stream)
+        if catalog is not None:
+            mapper = service.mapper(config, catalog.streams[0])
     except ConfigurationError as error:
         faults[:0] = error.faults
-    if config is None or mapper is None or isinstance(stream, Fault):
+    if config is None or mapper is None or catalog is None:
         raise ConfigurationError(faults)
     endpoint = service.endpoint(config)
-    names = {*mapper.names, *(listed_names(stream.schema) if stream.schema is not None else ())}
+    schema = catalog.streams[0].schema
+    names = {*mapper.names, *(listed_names(schema) if schema is not None else ())}
     endpoint = replace(endpoint, words=endpoint.words.and_names(names))
-    return Connection(config, stream, endpoint, mapper)
+    return Connection(config, catalog, endpoint, mapper)
+
+
+def _of_one_stream(catalog: Catalog) -> Catalog:
+    if len(catalog.streams) != 1:
+        fault = (
+            f"must have exactly one stream, and has {len(catalog.streams)}: one connection loads "
+            "one stream. Choose one, and make a connection for each other one"
+        )
+        raise ConfigurationError([Fault("catalog", fault)])
+    return catalog

@@ -1,15 +1,15 @@
 """What the source gives becomes payloads and rejections, each record counted as read."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from bulk_destination.connection import Connection
 from bulk_destination.errors import NothingAcceptedError
 from bulk_destination.ledger import Ledger
 from bulk_destination.mapping.record_mapper import Payload, RecordMapper
-from bulk_destination.mapping.stream import Stream
 from bulk_destination.mapping.values import INEXACT, Rejected, Skipped
+from bulk_destination.protocol.catalog import Catalog
 from bulk_destination.protocol.messages import (
     Message,
     RecordMessage,
@@ -30,26 +30,39 @@ class Intake(Generic[Item]):
     """`read` turns what the source gives (a line, or the CDK's message) into a message of ours."""
 
     read: Callable[[Item], Message]
-    stream: Stream
+    catalog: Catalog
     mapper: RecordMapper
     ledger: Ledger
+    #: How many records of each stream have come.
+    records: list[int] = field(init=False)
+    #: The stream of the record taken last, None if it is of none, and how that named it.
+    stream: int | None = None
+    _name: object = None
+    _namespace: object = None
+
+    def __post_init__(self) -> None:
+        self.records = [0] * len(self.catalog.streams)
 
     def take(self, item: Item) -> Payload | Rejected | Skipped | StateMessage | None:
         """What became of `item`; None for a message that a destination has no use for."""
         message = self.read(item)
         if type(message) is dict:
             self.ledger.read += 1
+            name, namespace = message.get("stream"), message.get("namespace")
+            if name != self._name or namespace != self._namespace:
+                self._name, self._namespace = name, namespace
+                self.stream = self.catalog.find(name, namespace)
             stream = self.stream
-            if message.get("stream") != stream.name or (
-                stream.namespace and _is_elsewhere(message, stream.namespace)
-            ):
+            if stream is None:
                 return _OF_ANOTHER_STREAM
+            self.records[stream] += 1
             payload = self.mapper.payload(message["data"], message.get("emitted_at"))
             return self._mapped_exactly(item, message) if payload is INEXACT else payload
         if isinstance(message, StateMessage):
             return message
         if isinstance(message, Unreadable):
             self.ledger.read += 1
+            self.stream = self._name = None
             return UNREADABLE
         return None
 
@@ -60,12 +73,6 @@ class Intake(Generic[Item]):
         exact = read_exactly(item)
         assert isinstance(exact, dict)  # noqa: S101  # it was a record before
         return self.mapper.payload(exact["record"]["data"], record.get("emitted_at"))
-
-
-def _is_elsewhere(record: RecordMessage, namespace: str) -> bool:
-    """Whether a record names another namespace; one that names none is the stream's, too."""
-    named = record.get("namespace")
-    return bool(named) and named != namespace
 
 
 def nothing_accepted(

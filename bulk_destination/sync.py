@@ -84,7 +84,7 @@ class Sync(Generic[Item]):
     ledger: Ledger = field(default_factory=Ledger)
     _intake: Intake[Item] = field(init=False)
     _inbox: Inbox[Item] = field(default_factory=Inbox)
-    _checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    _checkpoints: Checkpoints = field(init=False)
     _files: RejectedFiles | None = field(init=False, default=None)
     _delivery: Delivery = field(init=False)
     _throttling: Throttling = field(init=False)
@@ -93,8 +93,9 @@ class Sync(Generic[Item]):
     _announcements: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        config, stream = self.connection.config, self.connection.stream
-        self._intake = Intake(self.read, stream, self.connection.mapper, self.ledger)
+        config, catalog = self.connection.config, self.connection.catalog
+        self._intake = Intake(self.read, catalog, self.connection.mapper, self.ledger)
+        self._checkpoints = Checkpoints(len(catalog.streams), catalog.find)
         quotas = config.quotas
         if quotas:
             quotas = replace(quotas, seconds=self.surroundings.minute)
@@ -102,7 +103,10 @@ class Sync(Generic[Item]):
         self._progress = Progress(self.surroundings.clock())
         if self.storage is not None:
             self._files = RejectedFiles(
-                self.storage, folder(stream), self.surroundings.clock, self.surroundings.now
+                self.storage,
+                folder(self.connection.stream),
+                self.surroundings.clock,
+                self.surroundings.now,
             )
         stopping = threading.Event()
         policy = self.surroundings.retry_policy or RetryPolicy(
@@ -237,18 +241,18 @@ class Sync(Generic[Item]):
         position = self.ledger.read
         if isinstance(taken, StateMessage):
             size = len(self.line_of(item))
-            self._checkpoints.arrived(taken.raw, position, self._delivery.marks(), size)
+            self._checkpoints.arrived(taken.raw, position, self._intake.records, size)
         elif isinstance(taken, Skipped):
             self.ledger.skip(taken.reason, empty=taken.empty)
         elif isinstance(taken, Rejected):
-            self._count_rejected(position, taken.reason)
+            self._count_rejected(position, self._intake.stream, taken.reason)
             # What is no record is no line of a file: it could not be replayed.
             if self._files is not None and taken is not UNREADABLE:
                 self._files.reject(position, self.line_of(item), taken.reason)
 
-    def _count_rejected(self, position: int, reason: str) -> None:
+    def _count_rejected(self, position: int, stream: int | None, reason: str) -> None:
         self.ledger.reject(position, reason)
-        self._checkpoints.rejected(position)
+        self._checkpoints.rejected(position, stream)
 
     @property
     def _has_room(self) -> bool:
@@ -294,7 +298,7 @@ class Sync(Generic[Item]):
         self.ledger.merged += settlement.merged
         refused = {rejection.position: rejection for rejection in settlement.rejections}
         for position, rejection in refused.items():
-            self._count_rejected(position, rejection.reason)
+            self._count_rejected(position, 0, rejection.reason)
         if self._files is not None:
             for position in settlement.positions:
                 line = self._files.settled(position)
@@ -324,7 +328,8 @@ class Sync(Generic[Item]):
         if self._states_stay:
             return []
         unsaved = None if self._files is None else self._files.first_unsaved
-        return self._checkpoints.settled(self._delivery.settled(), unsaved)
+        firsts = [each for each in (self._delivery.first_unsettled(), unsaved) if each is not None]
+        return self._checkpoints.settled([min(firsts, default=None)])
 
     def _save(self) -> None:
         """Saves all rejected records, unless they will be read again or saving has failed."""

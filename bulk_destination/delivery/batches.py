@@ -97,6 +97,11 @@ class OpenBatch:
     def __len__(self) -> int:
         return len(self._positions)
 
+    @property
+    def first_position(self) -> int | None:
+        """The number of its first item's record; None while it is empty."""
+        return self._positions[0] if self._positions else None
+
     def add(self, position: int, identity: str, body: bytes) -> bool:
         """Appends an item, if both limits allow it; an empty batch takes any."""
         count = len(self._positions)

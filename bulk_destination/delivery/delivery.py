@@ -15,6 +15,7 @@ waiting in memory say so; then the source is no longer read.
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -43,8 +44,8 @@ class _Lane:
     todo: "queue.SimpleQueue[Batch | None]" = field(default_factory=queue.SimpleQueue)
     #: When the first item came into the open batch; None while it is empty.
     open_since: float | None = None
-    handed: int = 0
-    settled: int = 0
+    #: The first record of each batch that was handed over and is not settled.
+    handed: "deque[int]" = field(default_factory=deque)
     #: Whether anything of it is settled, be it not a whole batch.
     begun: bool = False
 
@@ -111,12 +112,12 @@ class Delivery:
     @property
     def begun(self) -> bool:
         """Whether there was anything to send."""
-        return any(lane.handed or lane.open for lane in self._lanes)
+        return self._first_lane is not None or any(lane.open for lane in self._lanes)
 
     @property
     def under_way(self) -> int:
         """Batches handed to lanes and not settled."""
-        return sum(lane.handed - lane.settled for lane in self._lanes)
+        return sum(len(lane.handed) for lane in self._lanes)
 
     def add(self, position: int, identity: str, body: bytes) -> None:
         """Puts an item into its identity's lane; sends the lane's batch when it is full."""
@@ -128,13 +129,13 @@ class Delivery:
         if lane.open_since is None:
             lane.open_since = self._clock()
 
-    def marks(self) -> list[int]:
-        """For each lane, how many batches hold all that was added so far."""
-        return [lane.handed + (1 if lane.open else 0) for lane in self._lanes]
-
-    def settled(self) -> list[int]:
-        """For each lane, how many batches are settled."""
-        return [lane.settled for lane in self._lanes]
+    def first_unsettled(self) -> int | None:
+        """The first record that was added and is not settled; None if all are."""
+        # A lane settles its batches in order, and its open one comes after them.
+        firsts = (
+            lane.handed[0] if lane.handed else lane.open.first_position for lane in self._lanes
+        )
+        return min((first for first in firsts if first is not None), default=None)
 
     def next_due(self) -> float | None:
         """Seconds until an open batch has waited long enough; None if all are empty."""
@@ -157,7 +158,8 @@ class Delivery:
     def lane_settled(self, report: LaneSettled) -> bool:
         """Takes note; tells whether it was the first request of the whole sync."""
         lane = self._lanes[report.lane]
-        lane.settled += report.batches
+        for _ in range(report.batches):
+            lane.handed.popleft()
         self._unsettled_bytes -= report.weight
         first = report.lane == self._first_lane and not lane.begun
         lane.begun = True
@@ -181,7 +183,7 @@ class Delivery:
         lane = self._lanes[number]
         batch = lane.open.close()
         lane.open_since = None
-        lane.handed += 1
+        lane.handed.append(batch.positions[0])
         self._unsettled_bytes += batch.weight
         if self._first_lane is None:
             self._first_lane = number

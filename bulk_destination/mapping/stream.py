@@ -7,12 +7,13 @@ from bulk_destination.mapping.columns import Schema
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """The one stream of a connection.
+    """One stream of a connection.
 
     `schema` is None where the catalog's JSON schema lists no properties. `primary_key` holds
     one path a column, `(("id",), ("tenant", "id"))`, and is empty unless the sync mode
     deduplicates. `sync_id` is the number of Airbyte's job, the same over its attempts (always 1
-    from PyAirbyte), and 0 where the catalog names none.
+    from PyAirbyte), and 0 where the catalog names none. `object_name` is what the connection's
+    mapping makes of it, if it says so, and `updates` whether it is in Airbyte's mode `update`.
     """
 
     name: str
@@ -20,3 +21,8 @@ class Stream:
     schema: Schema | None = None
     primary_key: tuple[tuple[str, ...], ...] = ()
     sync_id: int = 0
+    object_name: str | None = None
+    updates: bool = False
+
+    def __str__(self) -> str:
+        return f"`{self.name}`" + (f" of `{self.namespace}`" if self.namespace else "")

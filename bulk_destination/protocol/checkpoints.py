@@ -1,12 +1,20 @@
 """States wait here until every record before them is settled. Pure.
 
 A record is settled when the service accepted it, or when it was rejected and that is written
-down. Each lane settles its batches in order, so a state only has to know how many batches of
-each lane hold records before it: it rides behind them and forces none out.
+down. A state rides behind its records and forces no batch out: to know when it may leave, the
+first record that is not settled is enough, for each stream.
+
+- A STREAM state waits for the records of its stream, so a stream that is held back holds no
+  other's. A GLOBAL or a LEGACY one waits for all records, and so does a state of a stream that
+  is not in the catalog.
+- States that cover a stream in common leave in the order they came.
+- Each record counts in one state: the first later one that covers its stream. What belongs to no
+  stream of the catalog, a line that cannot be read among it, counts in the next state of any kind.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,64 +24,116 @@ from bulk_destination.protocol.messages import settled_state
 @dataclass(slots=True)
 class _Waiting:
     state: dict[str, Any]
-    #: The number of the last record before it, and of the last one before the previous state.
+    #: Its number among the states, from 0, and that of the last record before it.
+    number: int
     position: int
-    previous: int
-    #: Lane by lane, how many of its batches must be settled first.
-    marks: Sequence[int]
+    #: The streams that it covers (None: one that the catalog lacks), and the one whose records it
+    #: waits for (None: all).
+    covers: tuple[int | None, ...]
+    waits_for: int | None
     size: int
-    rejected: int = 0
+    records: int
+    rejected: int
 
 
 class Checkpoints:
-    """The states of one sync, in the order they came."""
+    """The states of one sync of `streams` streams.
 
-    def __init__(self) -> None:
-        self._waiting: list[_Waiting] = []
-        self._positions: list[int] = []
-        self._last_position = 0
-        self._rejected_since_last = 0
+    `find` gives a stream's number by name and namespace; None for one that the catalog lacks.
+    """
+
+    def __init__(self, streams: int, find: Callable[[object, object], int | None]) -> None:
+        self._find = find
+        #: By stream, the waiting states that cover it.
+        self._queues: dict[int | None, deque[_Waiting]] = {None: deque()}
+        self._queues |= {stream: deque() for stream in range(streams)}
+        #: By stream, how many records had been read at the last state that covers it.
+        self._counted = [0] * streams
+        #: By stream, how many rejected records have no such state behind them yet.
+        self._rejected = dict.fromkeys(self._queues, 0)
+        self._arrived = self._left = 0
         #: Bytes of the lines of all that wait.
         self.size = 0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return self._arrived - self._left
 
     def arrived(
-        self, state: dict[str, Any], position: int, marks: Sequence[int], size: int = 0
+        self, state: dict[str, Any], position: int, read: Sequence[int], size: int = 0
     ) -> None:
-        """A state came in behind record `position`, in a line of `size` bytes."""
-        self._waiting.append(
-            _Waiting(state, position, self._last_position, marks, size, self._rejected_since_last)
-        )
-        self.size += size
-        self._positions.append(position)
-        self._last_position, self._rejected_since_last = position, 0
+        """A state came in behind record `position`, in a line of `size` bytes.
 
-    def rejected(self, position: int) -> None:
-        """Record `position` was rejected; counted to the first state that came behind it."""
-        at = bisect_left(self._positions, position)
-        if at < len(self._waiting):
-            self._waiting[at].rejected += 1
-        else:
-            self._rejected_since_last += 1
-
-    def settled(self, batches: Sequence[int], unsaved: int | None = None) -> list[bytes]:
-        """The states that may leave now, given how many batches each lane has settled.
-
-        `unsaved` is the first record that was rejected and is not written down yet.
+        `read` says how many records of each stream have come so far.
         """
-        ready = 0
-        for waiting in self._waiting:
-            if any(done < mark for done, mark in zip(batches, waiting.marks, strict=True)):
-                break
-            if unsaved is not None and waiting.position >= unsaved:
-                break
-            ready += 1
-        leaving, self._waiting = self._waiting[:ready], self._waiting[ready:]
-        del self._positions[:ready]
-        self.size -= sum(state.size for state in leaving)
-        return [
-            settled_state(state.state, state.position - state.previous, state.rejected)
-            for state in leaving
+        covers, waits_for = self._scope(state["state"])
+        records = rejected = 0
+        for stream in {*covers, None}:
+            rejected += self._rejected[stream]
+            if stream is None:  # All of it is rejected.
+                records += self._rejected[stream]
+            else:
+                records += read[stream] - self._counted[stream]
+                self._counted[stream] = read[stream]
+            self._rejected[stream] = 0
+        waiting = _Waiting(
+            state, self._arrived, position, covers, waits_for, size, records, rejected
+        )
+        for stream in covers:
+            self._queues[stream].append(waiting)
+        self._arrived += 1
+        self.size += size
+
+    def rejected(self, position: int, stream: int | None) -> None:
+        """Record `position` of `stream` was rejected; None: it is of none in the catalog."""
+        queue = self._queues[stream]
+        at = bisect_left(queue, position, key=lambda each: each.position)
+        if at < len(queue):
+            queue[at].rejected += 1
+        else:
+            self._rejected[stream] += 1
+
+    def settled(self, unsettled: Sequence[int | None]) -> list[bytes]:
+        """The states that may leave now, in the order they came.
+
+        `unsettled` is each stream's first record that is not settled; None if all are.
+        """
+        first = min((each for each in unsettled if each is not None), default=None)
+        leaving: list[_Waiting] = []
+        while ready := [*self._ready(unsettled, first)]:
+            leaving += ready
+        leaving.sort(key=lambda each: each.number)
+        self._left += len(leaving)
+        self.size -= sum(each.size for each in leaving)
+        return [settled_state(each.state, each.records, each.rejected) for each in leaving]
+
+    def _ready(self, unsettled: Sequence[int | None], first: int | None) -> Iterator[_Waiting]:
+        """Takes out states that may leave and stand first for each stream that they cover."""
+        for queue in self._queues.values():
+            while queue:
+                state = queue[0]
+                held = first if state.waits_for is None else unsettled[state.waits_for]
+                if held is not None and held <= state.position:
+                    break
+                if any(self._queues[stream][0] is not state for stream in state.covers):
+                    break
+                for stream in state.covers:
+                    self._queues[stream].popleft()
+                yield state
+
+    def _scope(self, state: Mapping[str, Any]) -> tuple[tuple[int | None, ...], int | None]:
+        """The streams that a state covers, and the one that it waits for; None: all."""
+        kind, parts = state.get("type"), []
+        if kind == "STREAM":
+            parts = [state.get("stream")]
+        elif kind == "GLOBAL" and isinstance(shared := state.get("global"), Mapping):
+            listed = shared.get("stream_states")
+            parts = listed if isinstance(listed, list) else []
+        descriptors = [part.get("stream_descriptor") for part in parts if isinstance(part, Mapping)]
+        named = [
+            self._find(each.get("name"), each.get("namespace"))
+            for each in descriptors
+            if isinstance(each, Mapping)
         ]
+        if not named:
+            return tuple(range(len(self._counted))), None
+        return tuple(dict.fromkeys(named)), named[0] if kind == "STREAM" else None

@@ -14,6 +14,7 @@ from bulk_destination.delivery.quotas import MINUTE, Quotas
 from bulk_destination.ledger import Ledger
 from bulk_destination.look.plan import FrequentIdentities, Plan
 from bulk_destination.mapping.stream import Stream
+from bulk_destination.protocol.catalog import Catalog
 from destination_heap_analytics.config import HeapConfig, TrackConfig, UserPropertiesConfig
 from destination_heap_analytics.service import HEAP
 
@@ -43,7 +44,9 @@ def plan_of(
     mapper = HEAP.mapper(whole, stream)
     ledger = Ledger()
     plan = Plan(
-        Connection(whole, stream, HEAP.endpoint(whole), mapper), ledger, tells_all=tells_all
+        Connection(whole, Catalog((stream,)), HEAP.endpoint(whole), mapper),
+        ledger,
+        tells_all=tells_all,
     )
     for record in records:
         ledger.read += 1

@@ -1,12 +1,14 @@
-"""The configured catalog: one stream, its key, and the columns it has."""
+"""The configured catalog: its streams, their keys, and the columns they have."""
 
 from typing import Any
 
 import pytest
 
+from bulk_destination.connection import connect
 from bulk_destination.errors import ConfigurationError, Fault
 from bulk_destination.mapping.stream import Stream
-from bulk_destination.protocol.catalog import parse_catalog
+from bulk_destination.protocol.catalog import Catalog, parse_catalog
+from destination_hackle.service import HACKLE
 from destination_heap_analytics.apis import make_api
 from destination_heap_analytics.config import HeapConfig
 
@@ -34,9 +36,14 @@ def _entry(mode: str = "append", **more: Any) -> dict[str, Any]:
 
 
 def _stream(entry: dict[str, Any]) -> Stream:
-    stream = parse_catalog({"streams": [entry]})
-    assert isinstance(stream, Stream), stream
+    [stream] = parse_catalog({"streams": [entry]}).streams
     return stream
+
+
+def _told(raw: object) -> list[Fault]:
+    with pytest.raises(ConfigurationError) as error:
+        parse_catalog(raw)
+    return list(error.value.faults)
 
 
 def _faults(stream: Stream, **columns: str) -> list[Fault]:
@@ -82,11 +89,90 @@ def test_primary_key_of_the_deduplicating_mode() -> None:
 
 @pytest.mark.parametrize("count", [0, 2, 5])
 def test_exactly_one_stream(count: int) -> None:
-    """None or several is a configuration error that says so."""
-    fault = parse_catalog({"streams": [_entry()] * count})
-    assert isinstance(fault, Fault)
+    """Where one is all that a connection loads, none or several is an error that says so."""
+    entries = [_entry() for _ in range(count)]
+    for number, entry in enumerate(entries):
+        entry["stream"] = {**entry["stream"], "name": f"users{number}"}
+    config = {"sdk_key": "x", "event_key_column": "event", "user_id_column": "email"}
+    with pytest.raises(ConfigurationError) as error:
+        connect(HACKLE, config, {"streams": entries})
+    [fault] = error.value.faults
     assert "one stream" in fault.message
     assert str(count) in fault.message
+
+
+def test_all_faults_of_all_streams_are_told_at_once() -> None:
+    """Each with its path."""
+    faults = _told(
+        {
+            "streams": [
+                _entry(destination_object_name=5),
+                {"stream": {"name": 5}},
+                _entry("soft_delete"),
+                _entry("append_dedup", primary_key=5),
+            ]
+        }
+    )
+    assert [fault.path for fault in faults] == [
+        "catalog.streams.0.destination_object_name",
+        "catalog.streams.1.stream",
+        "catalog.streams.2.destination_sync_mode",
+        "catalog.streams.3.primary_key",
+        "catalog.streams.2.stream",
+        "catalog.streams.3.stream",
+    ]
+    assert "`soft_delete`" in faults[2].message
+
+
+def test_a_stream_stands_once() -> None:
+    """Twice under one name and namespace, nobody could tell whose a record is."""
+    entries = [_entry(), _entry(), _entry()]
+    entries[1]["stream"] = {**entries[1]["stream"], "namespace": "crm"}
+    entries[2]["stream"] = {**entries[2]["stream"], "namespace": ""}
+    [fault] = _told({"streams": entries})
+    assert fault.path == "catalog.streams.2.stream"
+    assert "catalog.streams.0" in fault.message
+
+
+def test_what_the_connection_maps_it_to() -> None:
+    """`destination_object_name` and the mode `update` are kept; null and nothing are the same."""
+    stream = _stream(_entry("update", destination_object_name="user"))
+    assert (stream.object_name, stream.updates) == ("user", True)
+    for entry in (_entry(), _entry(destination_object_name=None)):
+        assert (_stream(entry).object_name, _stream(entry).updates) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "namespace", "found"),
+    [
+        ("orders", None, 0),
+        ("orders", "", 0),
+        ("orders", "shop", 0),
+        ("users", "crm", 1),
+        ("users", "shop", 2),
+        ("users", None, None),
+        ("users", "hr", None),
+        ("plans", None, 3),
+        ("plans", "hr", 3),
+        ("plans", "crm", 4),
+        ("tags", None, 5),
+        ("tags", "hr", None),
+        ("tags", {"odd": 1}, None),
+        ("Orders", None, None),
+        ("orders", 5, 0),
+        (["orders"], None, None),
+        (None, None, None),
+    ],
+)
+def test_which_stream_is_meant(name: object, namespace: object, found: int | None) -> None:
+    """An exact match first; else what fits one stream alone."""
+    catalog = Catalog(
+        (
+            *(Stream("orders"), Stream("users", "crm"), Stream("users", "shop")),
+            *(Stream("plans"), Stream("plans", "crm"), Stream("tags", "crm")),
+        )
+    )
+    assert catalog.find(name, namespace) == found
 
 
 @pytest.mark.parametrize(
@@ -96,7 +182,7 @@ def test_exactly_one_stream(count: int) -> None:
 )
 def test_no_catalog(raw: object) -> None:
     """What is no catalog is a fault, not a crash."""
-    assert isinstance(parse_catalog(raw), Fault)
+    assert len(_told(raw)) == 1
 
 
 def test_unknown_columns_are_all_named_with_the_nearest() -> None:
@@ -174,8 +260,7 @@ def test_primary_key_of_another_shape_is_a_fault(key: object) -> None:
     if key == ["id"]:
         assert _stream(entry).primary_key == (("id",),)
         return
-    fault = parse_catalog({"streams": [entry]})
-    assert isinstance(fault, Fault)
+    [fault] = _told({"streams": [entry]})
     assert fault.path == "catalog.streams.0.primary_key"
 
 
