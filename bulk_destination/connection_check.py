@@ -6,9 +6,10 @@ from typing import Any, Final
 from bulk_destination.config import Config, DeliveryConfig
 from bulk_destination.connection import Service
 from bulk_destination.errors import ConfigurationError, SyncError, UnavailableError
-from bulk_destination.http.client import HOST_UNKNOWN, BulkClient, Settled
+from bulk_destination.http.client import HOST_UNKNOWN, BulkClient, verdict_on
 from bulk_destination.http.endpoint import Endpoint
 from bulk_destination.http.pacing import RetryPolicy
+from bulk_destination.http.replies import Settled, Unsent
 from bulk_destination.rejected.object_storage import open_object_storage
 
 #: Airbyte may check at the start of every attempt, so it has to be quick. Seconds.
@@ -43,8 +44,11 @@ def _answer(probe: tuple[Endpoint, bytes]) -> Settled | str:
     """What the service says to a request with nothing in it that could be stored."""
     endpoint, items = probe
     client = BulkClient(endpoint, CHECK_POLICY, read_timeout=CHECK_READ_TIMEOUT)
+    tried = 0
     try:
-        return client.post(endpoint.body((items,)))
+        while isinstance(reply := client.post(endpoint.body((items,)), tried=tried), Unsent):
+            tried += 1
+        return reply if isinstance(reply, Settled) else str(verdict_on(endpoint, reply))
     except UnavailableError as error:
         later = f"Try again later, and look at {endpoint.service}'s status page"
         way_out = _WAY_OUT.get(error.cause, later)

@@ -15,7 +15,7 @@ from bulk_destination.connection import Service
 from bulk_destination.errors import Fault
 from bulk_destination.http import replies
 from bulk_destination.http.endpoint import Endpoint
-from bulk_destination.http.replies import Accepted, Misconfigured, Refused, Reply, TooLarge
+from bulk_destination.http.replies import Accepted, NotTheService, Refused, Reply, TooLarge
 from bulk_destination.http.words import KnownWords
 from bulk_destination.protocol.arguments import Samples
 from destination_hackle.config import DEFAULT_BASE_URL, HackleConfig
@@ -56,16 +56,18 @@ def headers(sdk_key: str, now: float) -> dict[str, str]:
 
 
 def read_reply(status: int, answer: Mapping[str, str], body: bytes, now: datetime) -> Reply:
-    """What an answer means: a refused key is the user's to change, all else is as HTTP has it."""
-    if status in _KEY_REFUSED:
-        return Misconfigured(
-            Fault(
-                "sdk_key",
-                f"Hackle does not take it (status {status}). Copy the SDK key for servers from "
-                "Hackle's dashboard",
-            )
-        )
-    return replies.read_reply(status, answer, body, now)
+    """What an answer means: a refused key is the user's to change, all else is as HTTP has it.
+
+    But for a page: that is of a gateway, which knows no key.
+    """
+    reply = replies.read_reply(status, answer, body, now)
+    if status not in _KEY_REFUSED or reply != NotTheService(f"status {status}"):
+        return reply
+    words = (
+        f"Hackle does not take it (status {status}). Copy the SDK key for servers from "
+        "Hackle's dashboard"
+    )
+    return NotTheService(f"status {status}", Fault("sdk_key", words))
 
 
 def endpoint(config: HackleConfig) -> Endpoint:

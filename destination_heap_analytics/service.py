@@ -52,6 +52,8 @@ def _endpoint(config: HeapConfig, path: str, list_name: str) -> Endpoint:
         keeps_for_ever=True,
         headers=lambda _: {"Content-Type": "application/json"},
         words=_WORDS,
+        # An event has its key, and of a user's or an account's properties the last write wins.
+        takes_repeats=True,
     )
 
 

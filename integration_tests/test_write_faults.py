@@ -162,11 +162,15 @@ WEB_PAGE = b"<!doctype html><html><body>Welcome</body></html>"
 def test_something_else_answers(
     connector: Connector, serve: Serve, status: int, headers: dict[str, str], body: bytes
 ) -> None:
-    """An address that is not Heap's is an error of configuration at the first answer."""
-    asked: list[int] = []
+    """An address that is not Heap's is an error of configuration, at once and without waiting.
 
-    def script(number: int, _: bytes) -> tuple[int, dict[str, str], bytes]:
-        asked.append(number)
+    What was sent may hold one record that a firewall turns away, so a part of it is tried alone:
+    that costs a dozen requests, and no byte leaves that had not left already.
+    """
+    asked: list[bytes] = []
+
+    def script(number: int, sent: bytes) -> tuple[int, dict[str, str], bytes]:
+        asked.append(sent)
         return status, headers, body
 
     outcome = connector.write_here(connector.config(serve(script)), some_lines(connector, 3_000))
@@ -174,7 +178,9 @@ def test_something_else_answers(
     assert "base_url" in outcome.error["message"]
     assert str(status) in outcome.error["message"]
     assert outcome.states == []
-    assert asked == [1]
+    assert len(asked) < 15
+    assert all(event in asked[0] for sent in asked for event in sent.split(b'{"event"')[1:-1])
+    assert outcome.ledger["retries"] == 0
 
 
 @both

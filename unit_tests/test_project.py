@@ -41,7 +41,7 @@ ROOMS = {
         *("messages", "catalog", "checkpoints", "arguments", "json_files", "stdin", "stdout"),
         "__init__",
     ],
-    "http": ["words", "replies", "endpoint", "pacing", "client", "__init__"],
+    "http": ["words", "signs", "replies", "endpoint", "pacing", "wire", "client", "__init__"],
     "delivery": [
         *("quotas", "concurrency", "batches", "backlog", "throttling", "settlement"),
         *("inbox", "sender", "delivery", "__init__"),
@@ -57,7 +57,7 @@ PURE = [
     *("errors", "names", "ledger", "fields", "connection"),
     *(f"mapping/{module}" for module in ROOMS["mapping"]),
     *(f"protocol/{module}" for module in ("messages", "catalog", "checkpoints")),
-    *(f"http/{module}" for module in ("words", "replies", "endpoint", "pacing")),
+    *(f"http/{module}" for module in ("words", "signs", "replies", "endpoint", "pacing")),
     *(f"delivery/{module}" for module in ("quotas", "concurrency")),
     *(f"delivery/{module}" for module in ("batches", "backlog", "throttling")),
     *("rejected/rejected_records", "rejected/object_storage_config"),

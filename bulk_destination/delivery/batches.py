@@ -4,6 +4,7 @@ Each payload was serialised once, when it was mapped. A batch only joins those b
 is known by adding, and half a batch is a slice.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 from zlib import crc32
@@ -59,6 +60,23 @@ class Batch:
         return (
             Batch(self.positions[:at], self.identities[:at], self.bodies[:at]),
             Batch(self.positions[at:], self.identities[at:], self.bodies[at:]),
+        )
+
+    def last(self) -> "Batch":
+        """Its last item alone."""
+        return Batch(self.positions[-1:], self.identities[-1:], self.bodies[-1:])
+
+    def parted(self, identity: str) -> tuple["Batch", "Batch"]:
+        """The items of one identity, and all others."""
+        return self._kept(lambda each: each == identity), self._kept(lambda each: each != identity)
+
+    def _kept(self, is_kept: Callable[[str], bool]) -> "Batch":
+        rows = zip(self.positions, self.identities, self.bodies, strict=True)
+        kept = [row for row in rows if is_kept(row[1])]
+        return Batch(
+            tuple(position for position, _, _ in kept),
+            tuple(identity for _, identity, _ in kept),
+            tuple(body for _, _, body in kept),
         )
 
     def merged(self) -> "list[bytes]":

@@ -24,7 +24,7 @@ from bulk_destination.delivery.backlog import Backlog
 from bulk_destination.delivery.batches import Batch, OpenBatch, lane_of
 from bulk_destination.delivery.inbox import LaneReport, LaneSettled, LaneWaits
 from bulk_destination.delivery.quotas import Quotas
-from bulk_destination.delivery.sender import AppQuota, Limited, Sender, Unlimited
+from bulk_destination.delivery.sender import AppQuota, Landed, Limited, Sender, Unlimited
 from bulk_destination.http.client import BulkClient
 
 #: An open batch is sent when its first item has waited so long, so that a quiet source does not
@@ -70,9 +70,9 @@ class Delivery:
         self._lanes = [_Lane(OpenBatch(client.endpoint.max_items)) for client in clients]
         self._threads: list[threading.Thread] = []
         self._unsettled_bytes = 0
-        #: Set once the service has accepted something: until then one lane alone asks, so that a
-        #: wrong configuration is found by one refused batch, not by several.
-        self._proven = threading.Event()
+        #: Until the service has accepted something one lane alone asks, so that a wrong
+        #: configuration is found by one refused batch, not by several.
+        self._landed = Landed()
         self._first_lane: int | None = None
         app_window = quotas.app_window() if quotas else None
         self._app_quota = AppQuota(app_window, clock) if app_window else None
@@ -84,7 +84,7 @@ class Delivery:
                 merges,
                 report,
                 stopping,
-                self._proven,
+                self._landed,
             )
             for number, client in enumerate(clients)
         ]
@@ -168,7 +168,7 @@ class Delivery:
     def stop(self) -> None:
         """Ends the senders: a request under way ends by itself, nothing new begins."""
         self._stopping.set()
-        self._proven.set()
+        self._landed.stop()
         if self._app_quota:
             self._app_quota.stop()
         for lane in self._lanes:
@@ -199,7 +199,7 @@ class Delivery:
 
     def _run_lane(self, number: int) -> None:
         if number != self._first_lane:
-            self._proven.wait()
+            self._landed.wait()
         self._senders[number].run()
 
     def _lane_quota(self, number: int, quotas: Quotas | None, merges: bool) -> Unlimited | Limited:

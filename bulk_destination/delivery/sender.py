@@ -18,14 +18,16 @@ from bulk_destination.delivery.inbox import LaneGaveUp, LaneReport, LaneSettled
 from bulk_destination.delivery.quotas import IdentityLimit, Window
 from bulk_destination.delivery.settlement import settle
 from bulk_destination.errors import InterruptedSyncError
-from bulk_destination.http.client import BulkClient, Settled
-from bulk_destination.http.replies import Accepted
+from bulk_destination.http.client import BulkClient
+from bulk_destination.http.replies import Accepted, Settled, Unsettled
 
 #: The app's key in its window.
 _APP: Final = ""
 #: A new request is not made for less than this share of the quota, unless that is all there is:
 #: scraps would cost a request each. What lies idle for it is half a percent.
 _SCRAPS: Final = 200
+#: Bytes of a record that is kept to be sent again.
+_SMALL: Final = 10_000
 #: Shorter waits are not worth a word. Seconds.
 _WORTH_SAYING: Final = 1.0
 
@@ -202,6 +204,29 @@ class Limited:
         return False
 
 
+class Landed:
+    """How many requests of the sync the service has accepted. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._any = threading.Event()
+        self.count = 0
+
+    def one(self) -> None:
+        """One more."""
+        with self._lock:
+            self.count += 1
+        self._any.set()
+
+    def wait(self) -> None:
+        """Waits for the first, or the end of the sync."""
+        self._any.wait()
+
+    def stop(self) -> None:
+        """Ends all waiting."""
+        self._any.set()
+
+
 @dataclass(slots=True)
 class Sender:
     """What a lane's thread does all its life."""
@@ -212,14 +237,15 @@ class Sender:
     merges: bool
     report: Callable[[LaneReport], None]
     stopping: threading.Event
-    #: Set once the service has accepted something.
-    proven: threading.Event
+    landed: Landed
+    #: The record that was accepted last.
+    _known: Batch | None = None
 
     def run(self) -> None:
         """Sends what comes until the end or the first failure, which it reports."""
         try:
             while request := self.quota.next_request():
-                settlement = settle(request, self.client.endpoint, self.merges, self._post)
+                settlement = settle(request, self.client.endpoint, self.merges, self)
                 whole = self.quota.settled()
                 self.report(LaneSettled(self.lane, whole, request.weight, settlement))
         except BaseException as error:  # noqa: BLE001  # reported to the owner, who raises it
@@ -227,10 +253,24 @@ class Sender:
         finally:
             self.client.close()
 
-    def _post(self, part: Batch, body: bytes) -> Settled:
+    @property
+    def accepted(self) -> int:
+        """As `Way.accepted`."""
+        return self.landed.count
+
+    def post(self, part: Batch, body: bytes, tried: int) -> Settled | Unsettled:
+        """As `Way.post`."""
         if self.stopping.is_set():
             raise InterruptedSyncError("the sync was stopped")
-        reply = self.client.post(body, lambda: self.quota.turn(part))
+        reply = self.client.post(body, lambda: self.quota.turn(part), tried)
         if isinstance(reply, Accepted):
-            self.proven.set()
+            self.landed.one()
+            last = part.last()
+            self._known = last if last.size < _SMALL else None
         return reply
+
+    def post_known(self) -> None:
+        """As `Way.post_known`. Its identity has sent nothing since, so even an update stays."""
+        endpoint = self.client.endpoint
+        if self._known is not None and endpoint.takes_repeats:
+            self.post(self._known, endpoint.body(self._known.bodies), 0)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http.cookiejar import DefaultCookiePolicy
 from random import Random
 from typing import Any, Final
 
@@ -17,38 +18,58 @@ from bulk_destination.errors import (
     ConfigurationError,
     Fault,
     InterruptedSyncError,
+    SyncError,
     UnavailableError,
     WrongServiceError,
 )
 from bulk_destination.http.endpoint import Endpoint
 from bulk_destination.http.pacing import RetryPolicy
 from bulk_destination.http.replies import (
-    Accepted,
     Misconfigured,
-    Refused,
+    NotTheService,
     Reply,
+    Settled,
     TooLarge,
     TryLater,
-    WrongService,
+    Unsent,
+    Unsettled,
+    WrongAddress,
 )
+from bulk_destination.http.signs import ACCEPT_ENCODING, LONGEST_BODY
+from bulk_destination.http.wire import RequestUnsentError, WireAdapter
 
-#: Seconds to connect, and to wait for an answer; a bulk request of 1,000 items may take long.
+#: Seconds to connect, and to send without progress; and to wait for an answer: a bulk request of
+#: 1,000 items may take long.
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 60.0
 
-#: Bytes of an answer that are read; what services say is far shorter.
-LONGEST_ANSWER: Final = 1_000_000
-
 HOST_UNKNOWN: Final = "the host name does not resolve"
-
-Settled = Accepted | Refused | TooLarge
 
 
 class _Session(requests.Session):
-    """Never looks at a redirect: even those not followed would be parsed, and read to their end."""
+    """Sends what it is given: it keeps no cookies, and never looks at a redirect.
+
+    Even redirects that are not followed would be parsed, and read to their end.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, WireAdapter())
 
     def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Any]:
         return iter(())
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """How long nothing was settled."""
+
+    since: float
+    tries: int = 0
+    cause: str = ""
+    asked_for: float | None = None
 
 
 @dataclass(slots=True)
@@ -71,45 +92,63 @@ class BulkClient:
     retries: int = 0
     _session: requests.Session = field(default_factory=_Session)
     _prepared: tuple[requests.PreparedRequest, Mapping[str, Any]] | None = None
+    #: None while the last request was settled.
+    _trouble: _Trouble | None = None
 
     def post(
-        self, body: bytes, turn: Callable[[], AbstractContextManager[None]] = nullcontext
-    ) -> Settled:
-        """Posts `body` until the service settles it; the same bytes each time.
+        self,
+        body: bytes,
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+        tried: int = 0,
+    ) -> Settled | Unsettled:
+        """Posts `body` until the service settles it, or it may help to ask otherwise.
 
-        Each try happens within a `turn()`, and what that waits is not held against the service.
-        Raises UnavailableError when the policy's time is over, WrongServiceError when something
-        else answers, ConfigurationError when the service says what the user has to change,
-        InterruptedSyncError when the sync ends during a wait.
+        The same bytes each time. `tried` is how often they were posted before: then it waits
+        first. Each try happens within a `turn()`, and what that waits is not held against the
+        service.
+        Raises UnavailableError when the policy's time is over since something was settled,
+        ConfigurationError when no request can be made, InterruptedSyncError when the sync ends
+        during a wait.
         """
-        deadline = self.clock() + self.policy.give_up_after
-        retry = 0
         while True:
+            if tried:
+                self._wait(tried)
             asked = self.clock()
+            trouble = self._trouble = self._trouble or _Trouble(asked)
             with turn():
-                deadline += self.clock() - asked
-                reply = self.ask(body, min(self.read_timeout, max(1.0, deadline - self.clock())))
-            if isinstance(reply, WrongService):
-                there = self.endpoint
-                raise WrongServiceError(there.url, reply.sign, there.service, there.addresses)
-            if isinstance(reply, Misconfigured):
-                raise ConfigurationError([reply.fault])
-            if not isinstance(reply, TryLater):
-                return reply
-            wait = self.policy.wait(retry, reply.wait, self.random.random())
-            if self.clock() + wait >= deadline:
-                raise UnavailableError(
-                    self.endpoint.service, self.policy.give_up_after, retry + 1, reply.cause
-                )
-            if self.pause(wait):
-                raise InterruptedSyncError("the sync was stopped while a request was to be retried")
-            retry += 1
-            self.retries += 1
+                trouble.since += self.clock() - asked
+                left = trouble.since + self.policy.give_up_after - self.clock()
+                reply = self.ask(body, min(self.read_timeout, max(1.0, left)))
+            match reply:
+                case Misconfigured(fault):
+                    raise ConfigurationError([fault])
+                case TryLater(cause, asked_for):
+                    trouble.cause, trouble.asked_for = cause, asked_for
+                case Unsent(cause) | NotTheService(cause) | WrongAddress(cause):
+                    trouble.cause, trouble.asked_for = cause, None
+                    trouble.tries += 1
+                    return reply
+                case _:
+                    self._trouble = None
+                    return reply
+            trouble.tries += 1
+            tried += 1
+
+    def _wait(self, tried: int) -> None:
+        """Waits before a body is posted again."""
+        trouble = self._trouble or _Trouble(self.clock())
+        wait = self.policy.wait(tried - 1, trouble.asked_for, self.random.random())
+        if self.clock() + wait >= trouble.since + self.policy.give_up_after:
+            raise UnavailableError(
+                *(self.endpoint.service, self.policy.give_up_after, trouble.tries, trouble.cause)
+            )
+        if self.pause(wait):
+            raise InterruptedSyncError("the sync was stopped while a request was to be retried")
+        self.retries += 1
 
     def ask(self, body: bytes, read_timeout: float) -> Reply:
         """One try, whatever comes of it as a value; an answer may take `read_timeout` seconds."""
         self.sent += 1
-        late = self.clock() + read_timeout
         try:
             request, settings = self._request(body)
             with self._session.send(
@@ -119,11 +158,14 @@ class BulkClient:
                 allow_redirects=False,
                 **settings,
             ) as response:
-                answer = self._read(response, late)
+                status = response.status_code
+                answer = self._read(response)
         except (OSError, urllib3.exceptions.HTTPError) as error:  # requests' errors are OSErrors
             return _failure(error)
+        if len(answer) > LONGEST_BODY and 200 <= status < 300:
+            return NotTheService(f"status {status} with words without end")
         now = datetime.fromtimestamp(self.now(), UTC)
-        return self.endpoint.read_reply(response.status_code, response.headers, answer, now)
+        return self.endpoint.read_reply(status, response.headers, answer, now)
 
     def _request(self, body: bytes) -> tuple[requests.PreparedRequest, Mapping[str, Any]]:
         """One try's request, and what the environment says of proxies and certificates.
@@ -131,36 +173,42 @@ class BulkClient:
         `Session.post` would read the environment and `.netrc`, parse the URL and build the
         request anew each time: 0.8 of its 1.8 ms of CPU, in which no other thread gets on.
         """
-        session = self._session
         if self._prepared is None:
-            empty = session.prepare_request(requests.Request("POST", self.endpoint.url))
+            headers = {**requests.utils.default_headers(), "Accept-Encoding": ACCEPT_ENCODING}
+            # Not by the session, which would add what `.netrc` has for that host.
+            empty = requests.Request("POST", self.endpoint.url, headers).prepare()
             self._prepared = (
                 empty,
-                session.merge_environment_settings(empty.url, {}, True, None, None),
+                self._session.merge_environment_settings(empty.url, {}, True, None, None),
             )
         empty, settings = self._prepared
         # A copy, so that no body stays here: up to a megabyte a lane.
         request = empty.copy()
         request.headers.update(self.endpoint.headers(self.now()))
         request.prepare_body(body, None)
-        if session.cookies:  # those that came with earlier answers
-            request.prepare_cookies(session.cookies)
         return request, settings
 
-    def _read(self, response: requests.Response, late: float) -> bytes:
-        """The body, in time: the timeout of the socket begins anew with each byte."""
+    def _read(self, response: requests.Response) -> bytes:
+        """The body as it came, or a little more than is read of one."""
         answer = b""
-        while len(answer) < LONGEST_ANSWER and (
-            part := response.raw.read1(LONGEST_ANSWER, decode_content=True)
-        ):
+        # Of "too large" all is said in the status, and the rest may never come.
+        while len(answer) <= LONGEST_BODY and response.status_code != 413:
+            part = response.raw.read1(LONGEST_BODY + 1 - len(answer), decode_content=False)
+            if not part:
+                break
             answer += part
-            if self.clock() > late:
-                raise requests.Timeout
         return answer
 
     def close(self) -> None:
         """Closes the connection."""
         self._session.close()
+
+
+def verdict_on(endpoint: Endpoint, reply: NotTheService | WrongAddress) -> SyncError:
+    """What such a reply means as long as the service has not shown itself."""
+    if isinstance(reply, NotTheService) and reply.fault is not None:
+        return ConfigurationError([reply.fault])
+    return WrongServiceError(endpoint.url, reply.sign, endpoint.service, endpoint.addresses)
 
 
 def _is_of_proxy(error: Exception) -> bool:
@@ -170,7 +218,7 @@ def _is_of_proxy(error: Exception) -> bool:
     )
 
 
-def _failure(error: Exception) -> TryLater | WrongService | Misconfigured:
+def _failure(error: Exception) -> TooLarge | TryLater | Unsent | WrongAddress | Misconfigured:
     causes = _causes(error)
     if type(error) is OSError and error.errno is None:  # requests looks before it connects
         return Misconfigured(
@@ -183,9 +231,12 @@ def _failure(error: Exception) -> TryLater | WrongService | Misconfigured:
     if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(
         error
     ):
-        return WrongService("a TLS certificate that this machine does not trust")
+        return WrongAddress("a TLS certificate that this machine does not trust")
     if isinstance(error, requests.exceptions.InvalidURL | urllib3.exceptions.LocationParseError):
-        return WrongService("an address that is not valid")
+        return WrongAddress("an address that is not valid")
+    for cause in causes:
+        if isinstance(cause, RequestUnsentError):
+            return TooLarge() if cause.status == 413 else Unsent(str(cause))
     for kind, words in _NETWORK_WORDS.items():
         if any(isinstance(cause, kind) for cause in causes):
             return TryLater(words)

@@ -31,6 +31,8 @@ class Endpoint:
     headers: Callable[[float], Mapping[str, str]]
     #: What of the service's own words may be shown, besides words of errors.
     words: KnownWords = field(default_factory=KnownWords)
+    #: Whether an item that was accepted may be sent again, as it changes nothing.
+    takes_repeats: bool = False
 
     def body(self, items: list[bytes] | tuple[bytes, ...]) -> bytes:
         """A request's body."""

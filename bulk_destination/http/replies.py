@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from bulk_destination.errors import Fault
+from bulk_destination.http.signs import sign_of_another, unpacked
 from bulk_destination.http.words import said_in
 
 
@@ -45,27 +46,50 @@ class TryLater:
 
 
 @dataclass(frozen=True, slots=True)
-class WrongService:
-    """Something else answers at this address."""
+class Unsent:
+    """The request did not go out whole, so nothing is known of it. A smaller one may."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotTheService:
+    """Something else answered, as far as the answer shows: a page, a gateway, a firewall.
+
+    While the service has not shown itself, the fault is in the configuration, and most likely
+    `fault`, if there is one. Afterwards it is an outage on the way, or what the request holds.
+    """
+
+    sign: str
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WrongAddress:
+    """Nobody was asked: there is no such address, or whoever is there cannot be trusted."""
 
     sign: str
 
 
 @dataclass(frozen=True, slots=True)
 class Misconfigured:
-    """The service takes nothing at all while the configuration stays as it is."""
+    """No request can be made at all while what surrounds the connector stays as it is."""
 
     fault: Fault
 
 
-Reply = Accepted | Refused | TooLarge | TryLater | WrongService | Misconfigured
+#: What settles a request.
+Settled = Accepted | Refused | TooLarge
+#: What leaves it open, and may have to do with what it holds, or whom it went to.
+Unsettled = Unsent | NotTheService | WrongAddress
+Reply = Settled | Unsettled | TryLater | Misconfigured
 
 _TRY_LATER: Final = {408, 425, 429}
 _REFUSED: Final = {400, 422}
 
 
 def read_reply(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Reply:
-    """The reply by its status, headers and body.
+    """The reply by its status, headers and body, which is whole and as it came.
 
     A body decides what is HTML, not its type: `OK` as text/html is what common frameworks send.
     """
@@ -73,21 +97,25 @@ def read_reply(status: int, headers: Mapping[str, str], body: bytes, now: dateti
         return TryLater(f"status {status}", retry_after(headers.get("Retry-After"), now))
     if status == 413:
         return TooLarge()
-    if _is_web_page(body):
-        return WrongService(f"status {status} with a web page")
+    content = unpacked(headers.get("Content-Encoding"), body)
     if 200 <= status < 300:
-        return Accepted()
+        if content is None:
+            return NotTheService(f"status {status} in an encoding that was not asked for")
+        sign = sign_of_another(content)
+        return Accepted() if sign is None else NotTheService(f"status {status} with {sign}")
+    if content and _is_web_page(content):
+        return NotTheService(f"status {status} with a web page")
     if status in _REFUSED:
-        said = said_in(body)
+        said = said_in(content or b"")
         return Refused(said.words, said.answer)
     if 300 <= status < 400:
-        return WrongService(f"status {status}, a redirect to another address")
-    return WrongService(f"status {status}")
+        return NotTheService(f"status {status}, a redirect to another address")
+    return NotTheService(f"status {status}")
 
 
 def _is_web_page(body: bytes) -> bool:
     """Whether markup comes first, white space and the marks and zeros of UTF-8 and -16 aside."""
-    return body[:1_000].translate(None, b"\xef\xbb\xbf\xff\xfe\0 \t\r\n\f\v")[:1] == b"<"
+    return body.translate(None, b"\xef\xbb\xbf\xff\xfe\0 \t\r\n\f\v")[:1] == b"<"
 
 
 def retry_after(header: str | None, now: datetime) -> float | None:

@@ -12,6 +12,8 @@ from typing import Final
 
 INTERRUPTED: Final = "integration_tests/test_interrupted.py"
 FAULTS: Final = "integration_tests/test_write_faults.py"
+WHOLE: Final = "integration_tests/test_whole_answers.py"
+GATEWAYS: Final = "integration_tests/test_gateways.py"
 HACKLE: Final = "integration_tests/test_hackle.py"
 INPUT: Final = "integration_tests/test_write_input.py"
 REJECTED: Final = "integration_tests/test_write_rejected.py"
@@ -50,9 +52,32 @@ PROMISES: Final[dict[str, dict[str, dict[str, list[str]]]]] = {
                 f"{FAULTS}::test_bad_items_stand_alone",
                 f"{HACKLE}::test_a_refused_request_is_split",
             ],
-            "the service refuses all of the first request, or something else answers": [
+            "the service refuses all of the first request, or something else answers before it has "
+            "accepted anything": [
                 f"{FAULTS}::test_first_request_refused_to_the_last_item",
                 f"{FAULTS}::test_something_else_answers",
+            ],
+            "something else answers later: a gateway's page, a firewall's, a 401, 403, 404 or "
+            "redirect": [
+                f"{GATEWAYS}::test_one_page_is_no_wrong_configuration",
+                f"{GATEWAYS}::test_a_record_that_a_firewall_turns_away",
+                f"{GATEWAYS}::test_a_gateway_whose_service_does_not_come_back",
+            ],
+            "a 2xx that is not the service's: markup, JSON with an error, an encoding that was not "
+            "asked for": [
+                f"{GATEWAYS}::test_one_page_is_no_wrong_configuration",
+                f"{WHOLE}::test_a_yes_of_somebody_else",
+                "unit_tests/http/test_signs.py::test_json_with_an_error",
+            ],
+            "an answer breaks off, contradicts itself, or stands behind another": [
+                f"{WHOLE}::test_half_an_answer_is_no_yes",
+                f"{WHOLE}::test_what_stands_behind_an_answer_is_nobodys",
+                f"{WHOLE}::test_what_is_counted_is_stored",
+            ],
+            "an answer comes before the request is sent": [
+                f"{WHOLE}::test_an_answer_before_the_request_was_read",
+                "unit_tests/delivery/test_settlement.py"
+                "::test_what_does_not_go_out_whole_goes_in_halves",
             ],
             "a request is too large (413)": [
                 f"{FAULTS}::test_bodies_too_large",

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,9 +12,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bulk_destination.delivery.batches import Batch
-from bulk_destination.delivery.settlement import Settlement, settle
-from bulk_destination.http.client import Settled
-from bulk_destination.http.replies import Accepted, Refused, TooLarge
+from bulk_destination.delivery.settlement import Part, Settlement, Step, next_step, settle
+from bulk_destination.errors import ConfigurationError, Fault, WrongServiceError
+from bulk_destination.http.replies import (
+    Accepted,
+    NotTheService,
+    Refused,
+    Settled,
+    TooLarge,
+    Unsent,
+    Unsettled,
+    WrongAddress,
+)
 from bulk_destination.mapping.payload_json import dump
 from destination_heap_analytics.config import HeapConfig
 from destination_heap_analytics.service import endpoint
@@ -24,6 +34,29 @@ TO_EVENTS, TO_USERS = (
     endpoint(HeapConfig.parse({"app_id": "11", "api": api})) for api in (TRACK, USERS)
 )
 LAW = settings(derandomize=True, max_examples=60, deadline=None)
+
+
+@dataclass
+class Lane:
+    """Asks `answer`, and counts what was accepted."""
+
+    answer: Callable[[Batch, bytes], Settled | Unsettled]
+    accepted: int = 0
+    known: Batch | None = None
+    #: How often each body was sent on end, as it was told.
+    tried: list[int] = field(default_factory=list)
+
+    def post(self, part: Batch, body: bytes, tried: int) -> Settled | Unsettled:
+        self.tried.append(tried)
+        reply = self.answer(part, body)
+        if isinstance(reply, Accepted):
+            self.accepted += 1
+            self.known = part.last()
+        return reply
+
+    def post_known(self) -> None:
+        if self.known is not None:
+            self.post(self.known, TO_EVENTS.body(self.known.bodies), 0)
 
 
 class Service:
@@ -61,7 +94,7 @@ def _events(count: int) -> Batch:
 
 def _settle_events(count: int, poison: set[int]) -> tuple[Service, Settlement]:
     service = Service("events", lambda item: item["properties"]["n"] in poison)
-    return service, settle(_events(count), TO_EVENTS, False, service)
+    return service, settle(_events(count), TO_EVENTS, False, Lane(service))
 
 
 @given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1)))))
@@ -127,7 +160,7 @@ def test_bad_updates_take_no_good_ones_with_them(updates: list[tuple[str, str, b
     )
     batch = Batch(tuple(range(len(updates))), tuple(who for who, _, _ in updates), bodies)
     service = Service("users", lambda item: any(key[:3] == "bad" for key in item["properties"]))
-    settlement = settle(batch, TO_USERS, True, service)
+    settlement = settle(batch, TO_USERS, True, Lane(service))
 
     held: dict[str, dict[str, int]] = {}
     for item in service.items:
@@ -151,7 +184,7 @@ def test_too_large_splits_too(sizes: list[int]) -> None:
     bodies = tuple(dump({"event": "x" * size}) for size in sizes)
     batch = Batch(tuple(range(len(sizes))), tuple(map(str, range(len(sizes)))), bodies)
     service = Service("events", lambda item: False, limit=300)
-    settlement = settle(batch, TO_EVENTS, False, service)
+    settlement = settle(batch, TO_EVENTS, False, Lane(service))
     fits = [len(TO_EVENTS.body([body])) <= 300 for body in bodies]
     assert [len(item["event"]) for item in service.items] == [
         size for size, fit in zip(sizes, fits, strict=True) if fit
@@ -176,7 +209,7 @@ def test_a_thousand_refused_rows_of_any_words(words: str) -> None:
         return reply
 
     began = time.process_time()
-    settlement = settle(batch, TO_EVENTS, False, refuse)
+    settlement = settle(batch, TO_EVENTS, False, Lane(refuse))
     assert len(settlement.rejections) == 1_000
     assert time.process_time() - began < 3
 
@@ -188,4 +221,153 @@ def test_failure_to_settle_is_not_swallowed() -> None:
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        settle(_events(3), TO_EVENTS, False, unavailable)
+        settle(_events(3), TO_EVENTS, False, Lane(unavailable))
+
+
+# -- something stands between ---------------------------------------------------------------------
+
+PAGE = NotTheService("status 403 with a web page")
+
+
+class Firewall:
+    """Turns requests away that hold one of `disliked`; the service behind takes the rest."""
+
+    def __init__(self, disliked: set[int]) -> None:
+        self._disliked = disliked
+        self.requests = 0
+        self.items: list[int] = []
+        self.before: set[int] = set()
+        self.repeats: list[int] = []
+
+    def __call__(self, part: Batch, body: bytes) -> Settled | Unsettled:
+        self.requests += 1
+        numbers: list[int] = [item["properties"]["n"] for item in json.loads(body)["events"]]
+        if self._disliked.intersection(numbers):
+            return PAGE
+        repeats = self.before.intersection(numbers) or numbers[0] in self.items
+        (self.repeats if repeats else self.items).extend(numbers)
+        return Accepted()
+
+
+def _people(count: int, people: int) -> Batch:
+    """Events of so many people, each with several."""
+    batch = _events(count)
+    return Batch(batch.positions, tuple(f"u{i % people}" for i in range(count)), batch.bodies)
+
+
+@given(
+    st.integers(1, 60).flatmap(
+        lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1), max_size=4))
+    ),
+    st.integers(1, 60),
+    st.booleans(),
+)
+@example((1, {0}), 1, True)
+@example((2, {1}), 2, True)
+@example((2, {0}), 2, False)
+@example((60, {0, 1, 2, 3}), 1, True)
+@LAW
+def test_what_a_firewall_turns_away_is_found(
+    case: tuple[int, set[int]], people: int, proven: bool
+) -> None:
+    """Exactly that is rejected; the rest lands, each person's in order."""
+    count, disliked = case
+    firewall = Firewall(disliked)
+    lane = Lane(firewall)
+    if proven:
+        lane.post(_events(1), TO_EVENTS.body(_events(99).bodies[98:]), 0)
+        lane.known, firewall.items, firewall.before = _events(99).last(), [], {98}
+    try:
+        settlement = settle(_people(count, people), TO_EVENTS, False, lane)
+    except WrongServiceError:  # those at the head of the first request look like a wrong address
+        assert not proven
+        assert not firewall.items
+        assert 0 in disliked
+        return
+    assert {each.position - 1 for each in settlement.rejections} == disliked
+    assert {each.reason for each in settlement.rejections} <= {
+        "turned away before Heap: status 403 with a web page"
+    }
+    assert sorted(firewall.items) == sorted(set(range(count)) - disliked)
+    for person in range(people):
+        own = [n for n in firewall.items if n % people == person]
+        assert own == sorted(own)
+
+
+def test_one_that_a_firewall_turns_away_in_1000() -> None:
+    """It costs two requests for each halving, and a few for the one."""
+    firewall = Firewall({617})
+    lane = Lane(firewall, accepted=1)
+    settlement = settle(_events(1_000), TO_EVENTS, False, lane)
+    assert len(settlement.rejections) == 1
+    assert firewall.requests < 40
+
+
+class OutageError(Exception):
+    """The client's time is over."""
+
+
+@given(st.integers(1, 40), st.integers(0, 10), st.integers(0, 60))
+@LAW
+def test_an_outage_rejects_nothing(count: int, after: int, pages: int) -> None:
+    """However long the gateway has only pages: later everything lands, each once."""
+    firewall = Firewall(set())
+    turns = iter(range(10**9))
+
+    def answer(part: Batch, body: bytes) -> Settled | Unsettled:
+        return PAGE if after <= next(turns) < after + pages else firewall(part, body)
+
+    settlement = settle(_events(count), TO_EVENTS, False, Lane(answer, accepted=1))
+    assert settlement.rejections == ()
+    assert sorted(firewall.items) == list(range(count))
+
+
+@pytest.mark.parametrize("reply", [PAGE, WrongAddress("a certificate"), Unsent("no room")])
+def test_an_outage_without_end_is_the_clients_to_end(reply: Unsettled) -> None:
+    """Nothing is rejected, and the parts are not counted up for ever."""
+    posts: list[int] = []
+
+    def answer(part: Batch, body: bytes) -> Settled | Unsettled:
+        posts.append(len(part))
+        if len(posts) > 100:
+            raise OutageError
+        return reply
+
+    lane = Lane(answer, accepted=1)
+    with pytest.raises(OutageError):
+        settle(_events(64), TO_EVENTS, False, lane)
+    assert len(set(posts[-50:])) == 1
+    assert lane.tried[-1] > 40  # so the client waits, longer and longer
+
+
+@pytest.mark.parametrize("reply", [PAGE, WrongAddress("a certificate")])
+def test_a_service_that_never_showed_itself(reply: Unsettled) -> None:
+    """That is a fault of the configuration, found within few requests."""
+    lane = Lane(lambda part, body: reply)
+    with pytest.raises(WrongServiceError, match="base_url"):
+        settle(_events(1_000), TO_EVENTS, False, lane)
+    assert len(lane.tried) < 15
+    assert set(lane.tried) == {0}  # none waited
+
+
+def test_a_fault_that_is_told_is_believed() -> None:
+    """At once, as long as nothing was accepted; afterwards it is an outage."""
+    reply = NotTheService("status 401", Fault("sdk_key", "is not taken"))
+    lane = Lane(lambda part, body: reply)
+    with pytest.raises(ConfigurationError, match="sdk_key"):
+        settle(_events(1_000), TO_EVENTS, False, lane)
+    assert lane.tried == [0]
+    assert next_step(Part(_events(9)), reply, 1, []) is Step.AGAIN
+
+
+def test_what_does_not_go_out_whole_goes_in_halves() -> None:
+    """After the second time, as a line that is too slow for much may do for less."""
+    posts: list[int] = []
+
+    def answer(part: Batch, body: bytes) -> Settled | Unsettled:
+        posts.append(len(part))
+        return Accepted() if len(part) <= 2 else Unsent("no room")
+
+    settlement = settle(_events(8), TO_EVENTS, False, Lane(answer))
+    assert settlement.rejections == ()
+    assert posts == [8, 8, 4, 4, 2, 2, 4, 4, 2, 2]

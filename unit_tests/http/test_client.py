@@ -14,11 +14,10 @@ import requests_mock
 from bulk_destination.errors import (
     InterruptedSyncError,
     UnavailableError,
-    WrongServiceError,
 )
-from bulk_destination.http.client import BulkClient
+from bulk_destination.http.client import BulkClient, verdict_on
 from bulk_destination.http.pacing import LONGEST_WAIT, RetryPolicy
-from bulk_destination.http.replies import Accepted, Refused, TooLarge
+from bulk_destination.http.replies import Accepted, NotTheService, Refused, TooLarge
 from destination_heap_analytics.config import HeapConfig
 from destination_heap_analytics.service import endpoint
 
@@ -130,12 +129,41 @@ def test_too_large(time: Time, http: requests_mock.Mocker) -> None:
     ids=lambda answer: f"{answer['status_code']} {answer.get('text', '')[:6]}",
 )
 def test_not_heap(answer: dict[str, Any], time: Time, http: requests_mock.Mocker) -> None:
-    """A page, a redirect or a 404 is not acceptance; it is not retried and not followed."""
+    """A page, a redirect or a 404 is not acceptance; what follows is not the client's to decide."""
     http.post(URL, **answer)
     http.register_uri(requests_mock.ANY, "https://other.example/", text="{}")
-    with pytest.raises(WrongServiceError, match="base_url"):
-        _client(time).post(BODY)
+    reply = _client(time).post(BODY)
+    assert isinstance(reply, NotTheService)
+    assert str(answer["status_code"]) in reply.sign
     assert http.call_count == 1
+    assert "base_url" in str(verdict_on(HEAP, reply))
+
+
+def test_a_body_posted_before_waits_first(time: Time, http: requests_mock.Mocker) -> None:
+    """As long as nothing is settled, the time of the policy goes on, whatever is asked."""
+    http.post(URL, status_code=403)
+    client = _client(time, RetryPolicy(give_up_after=60))
+    client.post(BODY)
+
+    def insist() -> None:
+        for tried in range(1, 100):
+            client.post(BODY, tried=tried)
+
+    with pytest.raises(UnavailableError, match="status 403"):
+        insist()
+    assert 30 < time.now - 1000 < 60
+    assert client.retries == http.call_count - 1
+
+
+def test_what_is_settled_begins_the_time_anew(time: Time, http: requests_mock.Mocker) -> None:
+    """Trouble that something accepted lies between is not one."""
+    page, yes = {"status_code": 403}, {"status_code": 200, "text": "{}"}
+    http.post(URL, [page, yes] * 40)
+    client = _client(time, RetryPolicy(first=8, give_up_after=10))
+    for _ in range(40):
+        assert isinstance(client.post(BODY), NotTheService)
+        assert client.post(BODY, tried=1) == Accepted()
+    assert time.now - 1000 > 60
 
 
 # -- tried again ---------------------------------------------------------------------------------

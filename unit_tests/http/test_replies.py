@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from bulk_destination.http.replies import (
     Accepted,
+    NotTheService,
     Refused,
     Reply,
     TooLarge,
     TryLater,
-    WrongService,
     read_reply,
     retry_after,
 )
@@ -62,7 +62,7 @@ def test_reply(status: int, body: bytes, reply: Reply) -> None:
 )
 def test_something_else_answers(status: int, body: bytes) -> None:
     """Not Heap: the address is wrong."""
-    assert isinstance(read_reply(status, {}, body, NOW), WrongService)
+    assert isinstance(read_reply(status, {}, body, NOW), NotTheService)
 
 
 @pytest.mark.parametrize(
