@@ -15,7 +15,7 @@ STANDARDS := integration_tests/standards
 REAL_PEER := integration_tests/real_peer
 PEERS := benchmarks/peers
 CYCLONEDX := integration_tests/image
-# Passed on: to pytest, to the benchmarks, to uv by `make lock`.
+# Passed on: to pytest, to the stand-ins, to the benchmarks, to uv by `make lock`.
 ARGS ?=
 
 # Environments that a shell may have set, and that would make starts slow or hide a missing flush.
@@ -82,10 +82,10 @@ image-test: image $(VENV)/.tests $(CACHE)/airbyte-cdk/.made ## The images in rea
 	$(BIN)/python -m pytest -n 3 integration_tests/image $(ARGS)
 
 sandbox-hackle: $(VENV)/.demo ## A local Hackle on http://127.0.0.1:8088, until Ctrl-C
-	$(BIN)/python -m sandbox.hackle --port 8088
+	$(BIN)/python -m sandbox.hackle --port 8088 $(ARGS)
 
 sandbox: $(VENV)/.demo ## A local Heap on http://127.0.0.1:8087, until Ctrl-C
-	$(BIN)/python -m sandbox.heap --port 8087
+	$(BIN)/python -m sandbox.heap --port 8087 $(ARGS)
 
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 	--no-header --no-annotate $(ARGS)

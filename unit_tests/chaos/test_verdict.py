@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from copy import deepcopy
 from typing import Any
 
 import pytest
 
-from integration_tests.chaos import model
+from integration_tests.chaos import model, play
 from integration_tests.chaos.leaks import leaks
 from integration_tests.chaos.scenario import APIS, drawn
 from integration_tests.chaos.source import Row, State
@@ -22,6 +23,24 @@ from sandbox.intake import Write
 def test_a_run_repeats() -> None:
     """Seed and number give the same run; another number gives another."""
     assert drawn("heap", 1, 4, 500) == drawn("heap", 1, 4, 500) != drawn("heap", 1, 5, 500)
+
+
+def test_a_failed_run_says_how_to_have_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a command that can be typed in the folder it was said in."""
+
+    def breaks(_: object) -> None:
+        raise BrokenPromiseError("a row is lost")
+
+    monkeypatch.setattr(play, "load", breaks)
+    with pytest.raises(play.FailedRunError, match="a row is lost") as failed:
+        play.play("hackle", 3, 17, 500)
+    command = str(failed.value).rpartition("Once more: ")[2]
+    assert command.endswith(" --service hackle --seed 3 --run 17 --largest 500")
+    # All of it is read before it says what it knows.
+    said = subprocess.run(
+        f"{command} --help", shell=True, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "--largest" in said.stdout
 
 
 def test_the_runs_are_of_all_kinds() -> None:
