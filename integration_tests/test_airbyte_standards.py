@@ -43,7 +43,7 @@ def copy_of_the_checkout(service: Service, folder: Path, port: str) -> Path:
     of_git = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(of_git, cwd=ROOT, capture_output=True, text=True, check=True)
     for path in filter(None, listed.stdout.split("\0")):
-        if (ROOT / path).exists():  # not one that is deleted, and git has not been told yet
+        if (ROOT / path).is_file():  # not one that is deleted, and git has not been told yet
             (project / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / path, project / path)
     for file in ("metadata.yaml", "acceptance-test-config.yml"):

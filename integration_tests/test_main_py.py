@@ -72,6 +72,8 @@ def test_the_examples_of_the_help(connector: Connector) -> None:
 )
 def test_ctrl_c(connector: Connector, serve: Serve, command: str, code: int) -> None:
     """No stack trace of ours: the exit code says it, and of a `write` a TRACE ERROR."""
+    # Where these tests themselves run in the background, a shell has them ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     asked = threading.Event()
 
     def script(_number: int, _body: bytes) -> tuple[int, dict[str, str], bytes]:
