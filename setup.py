@@ -24,10 +24,10 @@ setup(
     install_requires=[
         "airbyte-cdk>=7.39,<8",  # the Destination class, the protocol, and with it orjson, pydantic
         "orjson>=3.10,<4",  # JSON at the speed that a million records need
-        "pendulum>=3.0,<4",  # the rarer forms of ISO 8601
         "pydantic>=2.7,<3",  # the configuration as one frozen value
         "requests>=2.32,<3",  # HTTP
         "rich>=13,<16",  # the tables of `preview`, the bar of `write --progress`
+        "tzdata>=2024.1",  # zones of `time_zone`, where a slim image has none; versioned by date
         "urllib3>=2.2,<3",  # its errors tell a refused connection from an unknown host; read1
     ],
     extras_require={

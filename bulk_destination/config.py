@@ -3,11 +3,19 @@
 Downstream of here nothing reads a configuration key.
 """
 
+import contextlib
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from bulk_destination.delivery.quotas import Quotas
@@ -37,10 +45,29 @@ IdentityColumn = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1), _readable("identity")
 ]
 OptionalColumn = Annotated[OptionalText, _readable("value")]
+OptionalIdentityColumn = Annotated[OptionalText, _readable("identity")]
+
+
+def _zone(name: str) -> str:
+    name = name.strip()
+    # A folder of zones is no zone; a path that leads elsewhere is a ValueError.
+    with contextlib.suppress(ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo(name).key
+    raise PydanticCustomError(
+        "time_zone",
+        "must be the name of a time zone, such as Europe/Riga or UTC{hint}",
+        {"hint": did_you_mean(nearest(name, sorted(available_timezones())))},
+    )
+
+
+#: A name of the IANA's list of time zones.
+TimeZone = Annotated[str, AfterValidator(_zone)]
 
 
 class PropertyColumns(Frozen):
     """A part of the configuration that says which columns become properties."""
+
+    never_blank: ClassVar = frozenset({"property_columns"})
 
     property_columns: Annotated[str, _readable("properties")] = "*"
 

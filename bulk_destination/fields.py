@@ -1,19 +1,40 @@
 """What fields of the configuration have in common."""
 
 import ipaddress
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 
 class Frozen(BaseModel):
-    """A part of the configuration. Unknown fields are allowed, and errors hold no input."""
+    """A part of the configuration. Unknown fields are allowed, and errors hold no input.
+
+    Null is as if a field were not there, and so is blank text where it may be left out.
+    """
 
     model_config = ConfigDict(
         frozen=True, strict=True, extra="allow", validate_default=True, hide_input_in_errors=True
     )
+    #: Fields in which blank text is a slip that must not turn from nothing into the default.
+    never_blank: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_unset(cls, raw: object) -> object:
+        if not isinstance(raw, Mapping):
+            return raw
+        return {name: value for name, value in raw.items() if not cls._is_unset(name, value)}
+
+    @classmethod
+    def _is_unset(cls, name: object, value: object) -> bool:
+        field = cls.model_fields.get(name) if isinstance(name, str) else None
+        if field is None or value is None:
+            return field is not None
+        is_blank = isinstance(value, str) and not value.strip()
+        return is_blank and not field.is_required() and name not in cls.never_blank
 
 
 def blank_as_unset(text: str | None) -> str | None:

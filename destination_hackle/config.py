@@ -13,7 +13,9 @@ from bulk_destination.config import (
     DeliveryConfig,
     IdentityColumn,
     OptionalColumn,
+    OptionalIdentityColumn,
     PropertyColumns,
+    TimeZone,
 )
 from bulk_destination.delivery.quotas import Quotas
 from bulk_destination.fields import address
@@ -41,6 +43,10 @@ class HackleConfig(DeliveryConfig, PropertyColumns):
     user_id_column: IdentityColumn
     value_column: OptionalColumn = None
     timestamp_column: OptionalColumn = None
+    #: Of a time that names none.
+    time_zone: TimeZone = "UTC"
+    #: What an event is known by, where it is not the primary key.
+    event_id_column: OptionalIdentityColumn = None
     #: Hackle publishes no quota; 0 sets no limit.
     events_per_minute: Annotated[int, Field(ge=0)] = 0
 
@@ -57,3 +63,5 @@ class HackleConfig(DeliveryConfig, PropertyColumns):
             yield "value_column", self.value_column
         if self.timestamp_column is not None:
             yield "timestamp_column", self.timestamp_column
+        if self.event_id_column is not None:
+            yield "event_id_column", self.event_id_column

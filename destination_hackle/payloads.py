@@ -5,21 +5,21 @@ it: each event is as in `internal/event/event_dispatcher.py`. Where the SDK take
 and the current time, an event has a stable id and the record's own time.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
+from zoneinfo import ZoneInfo
 
 from bulk_destination.mapping.bookkeeping import DELETED_AT, is_deleted
 from bulk_destination.mapping.columns import Record, Schema
-from bulk_destination.mapping.entries import Expression
-from bulk_destination.mapping.idempotency import idempotency_key, row_of, time_of_source
-from bulk_destination.mapping.lookups import Found, compile_expression, compile_identity
+from bulk_destination.mapping.entries import Expression, fixed_texts
+from bulk_destination.mapping.idempotency import EventKeys, emitted
+from bulk_destination.mapping.lookups import Found, compile_expression, compile_identity, is_nothing
 from bulk_destination.mapping.payload_json import dump
 from bulk_destination.mapping.properties import Limits, PropertyMapper
 from bulk_destination.mapping.reading import Reading
 from bulk_destination.mapping.record_mapper import Payload
-from bulk_destination.mapping.spelling import did_you_mean
 from bulk_destination.mapping.stream import Stream
+from bulk_destination.mapping.times import Now, Times
 from bulk_destination.mapping.values import DELETED, MISSING, Rejected, Skipped
 from destination_hackle.config import HackleConfig
 from destination_hackle.values import (
@@ -31,9 +31,6 @@ from destination_hackle.values import (
     since_1970,
     unix_milliseconds,
 )
-
-#: The current time in UTC; handed in, so that tests choose it.
-Now = Callable[[], datetime]
 
 #: `PropertiesBuilder` in internal/model/properties_builder.py of the SDK.
 LIMITS: Final = Limits(name_length=128, text_length=1024, number=LARGEST_NUMBER, count=128)
@@ -59,8 +56,10 @@ class UserEvents:
         value = reading.optional(
             "value_column", config.value_column, lambda value: event_value(value, Adjustments())
         )
-        when = reading.optional("timestamp_column", config.timestamp_column, unix_milliseconds)
+        self._times = Times(ZoneInfo(config.time_zone), now)
+        when = reading.optional("timestamp_column", config.timestamp_column, self._times.read)
         selection = reading.properties("property_columns", config.property_columns)
+        event_id = reading.event_id("event_id_column", config.event_id_column)
         reading.done()
         self.names = reading.names
         self._skips_deleted = DELETED_AT not in reading.columns
@@ -69,7 +68,7 @@ class UserEvents:
         self._value = _Optional(value, stream.schema)
         self._timestamp = _Optional(when, stream.schema)
         self._mapper = PropertyMapper(selection, stream.schema, LIMITS)
-        self._stream = stream
+        self._keys = EventKeys(stream, fixed_texts(key), event_id)
         self._now = now
 
     def payload(self, record: Record, emitted_at: object) -> Payload | Rejected | Skipped:
@@ -82,11 +81,12 @@ class UserEvents:
         key = event_key(self._event_key(record))
         if isinstance(key, Rejected):
             return key
-        row = row_of(record, self._stream)
+        row = self._keys.row(record)
         if isinstance(row, Rejected):
             return row
         when = self._timestamp(record)
-        moment = since_1970(self._now()) if when is None else unix_milliseconds(when)
+        defaulted = is_nothing(when)
+        moment = since_1970(self._now()) if defaulted else unix_milliseconds(when, self._times)
         if isinstance(moment, Rejected):
             return moment
         value = event_value(self._value(record), self.adjustments)
@@ -105,23 +105,20 @@ class UserEvents:
             "properties": self._mapper.properties(record, self.adjustments),
         }
         body = dump(event, self.adjustments)
-        # A time that is not the record's own would give every run another id.
-        keyed = dump({**event, "timestamp": time_of_source(emitted_at)}) if when is None else body
-        insert_id = idempotency_key(row or keyed)
+        timeless = (lambda: emitted(emitted_at)) if defaulted else None
+        insert_id = self._keys.key(row, record, event, body, timeless)
         return user_id, body[:-1] + b',"insertId":"' + insert_id.encode() + b'"}'
 
     def warnings(self) -> list[str]:
         """What the user should know at the end of a sync: names of columns, never a value."""
-        return [*self._unseen(), *self._adjusted()]
+        return [*self._unseen(), *self._keys.warnings(), *self._adjusted()]
+
+    def notices(self) -> list[str]:
+        """What the user should know before anything is sent."""
+        return self._keys.notices()
 
     def _unseen(self) -> list[str]:
-        found = [
-            f"`{column}` (property_columns) was in no record{did_you_mean(names)}"
-            for column, names in self._mapper.never_seen()
-        ] + [
-            f"`except ({path})` (property_columns) left nothing out: no record had it"
-            for path in self._mapper.never_excluded()
-        ]
+        found = self._mapper.warnings()
         if self._value.never_seen:
             found.append(
                 f"`{self._value.column}` (value_column) was in no record: no event has one"

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from bulk_destination.mapping import values
-from bulk_destination.mapping.values import MISSING, Identifier, Rejected, timestamp, visible
+from bulk_destination.mapping.times import Times
+from bulk_destination.mapping.values import MISSING, Identifier, Rejected, visible
 
 USER_ID_MAX_LENGTH: Final = 512
 #: Numbers beyond it are no longer told apart by a double, and the SDK drops them.
@@ -76,9 +77,9 @@ def _number(text: str) -> int | float | None:
     return int(text) if found[1] is None and found[2] is None and math.isfinite(size) else size
 
 
-def unix_milliseconds(value: object) -> int | Rejected:
-    """A moment as Hackle's wire has it. What can be read is what `timestamp` reads."""
-    moment = timestamp(value)
+def unix_milliseconds(value: object, times: Times) -> int | Rejected:
+    """A moment as Hackle's wire has it. What can be read is what `times` read."""
+    moment = times.read(value)
     if isinstance(moment, Rejected):
         return moment
     return since_1970(datetime.fromisoformat(moment))

@@ -15,20 +15,21 @@ Sources: https://developers.heap.io/reference/ with `bulk-track`, `bulk-add-user
 `bulk-add-account-properties`.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import ClassVar, Final
+from zoneinfo import ZoneInfo
 
 from bulk_destination.mapping.bookkeeping import DELETED_AT, is_deleted
 from bulk_destination.mapping.columns import Record
-from bulk_destination.mapping.idempotency import idempotency_key, row_of, time_of_source
-from bulk_destination.mapping.lookups import Found, compile_expression, compile_identity
+from bulk_destination.mapping.entries import fixed_texts
+from bulk_destination.mapping.idempotency import EventKeys, emitted
+from bulk_destination.mapping.lookups import Found, compile_expression, compile_identity, is_nothing
 from bulk_destination.mapping.payload_json import dump
 from bulk_destination.mapping.properties import PropertyMapper, Scalar
 from bulk_destination.mapping.reading import Reading
 from bulk_destination.mapping.record_mapper import Payload, RecordMapper
-from bulk_destination.mapping.spelling import did_you_mean
 from bulk_destination.mapping.stream import Stream
+from bulk_destination.mapping.times import Now, Times, utc_milliseconds
 from bulk_destination.mapping.values import (
     DELETED,
     MISSING,
@@ -37,8 +38,6 @@ from bulk_destination.mapping.values import (
     Identifier,
     Rejected,
     Skipped,
-    timestamp,
-    utc_milliseconds,
 )
 from destination_heap_analytics.config import (
     AccountPropertiesConfig,
@@ -52,9 +51,6 @@ from destination_heap_analytics.values import (
     PROPERTY_LIMITS,
     event_name,
 )
-
-#: The current time in UTC; handed in, so that tests choose it.
-Now = Callable[[], datetime]
 
 
 def api_class(config: ApiConfig) -> "type[Track | AddUserProperties | AddAccountProperties]":
@@ -95,8 +91,10 @@ class Track:
         reading = Reading(stream.schema)
         event = reading.value("api.event_column", config.event_column, event_name)
         identity = reading.identity("api.identity_column", config.identity_column)
-        when = reading.optional("api.timestamp_column", config.timestamp_column, timestamp)
+        self._times = Times(ZoneInfo(config.time_zone), now)
+        when = reading.optional("api.timestamp_column", config.timestamp_column, self._times.read)
         selection = reading.properties("api.property_columns", config.property_columns)
+        event_id = reading.event_id("api.event_id_column", config.event_id_column)
         reading.done()
         self.names = reading.names
         self._skips_deleted = DELETED_AT not in reading.columns
@@ -110,7 +108,7 @@ class Track:
         )
         self._timestamp_seen = config.timestamp_column is None
         self._mapper = PropertyMapper(selection, stream.schema, PROPERTY_LIMITS)
-        self._stream = stream
+        self._keys = EventKeys(stream, fixed_texts(event), event_id)
         self._now = now
 
     def payload(self, record: Record, emitted_at: object) -> Payload | Rejected | Skipped:
@@ -122,14 +120,14 @@ class Track:
         event = event_name(self._event(record))
         if isinstance(event, Rejected):
             return event
-        row = row_of(record, self._stream)
+        row = self._keys.row(record)
         if isinstance(row, Rejected):
             return row
         when = self._timestamp(record)
         if when is not MISSING:
             self._timestamp_seen = True
-        defaulted = when is None or when is MISSING
-        moment = utc_milliseconds(self._now()) if defaulted else timestamp(when)
+        defaulted = is_nothing(when)
+        moment = utc_milliseconds(self._now()) if defaulted else self._times.read(when)
         if isinstance(moment, Rejected):
             return moment
         mapped = {
@@ -139,9 +137,8 @@ class Track:
             "timestamp": moment,
         }
         body = dump(mapped, self.adjustments)
-        # A time that is not the record's own would give every run another key.
-        keyed = dump({**mapped, "timestamp": time_of_source(emitted_at)}) if defaulted else body
-        key = idempotency_key(row or keyed)
+        timeless = (lambda: emitted(emitted_at)) if defaulted else None
+        key = self._keys.key(row, record, mapped, body, timeless)
         return identity, body[:-1] + b',"idempotency_key":"' + key.encode() + b'"}'
 
     def warnings(self) -> list[str]:
@@ -150,7 +147,10 @@ class Track:
             "the sync"
             for column in [self._timestamp_column]
             if not self._timestamp_seen and column is not None
-        ] + _unseen(self._mapper)
+        ] + [*self._mapper.warnings(), *self._keys.warnings()]
+
+    def notices(self) -> list[str]:
+        return self._keys.notices()
 
 
 class _AddProperties:
@@ -194,11 +194,15 @@ class _AddProperties:
         item = {self._field: identity, "properties": properties}
         return identity, dump(item, self.adjustments, option=None)
 
+    def notices(self) -> list[str]:
+        """Updates need no key."""
+        return []
+
     def _rename_reserved(self, properties: dict[str, Scalar]) -> None:
         """Accounts have no reserved names that Heap publishes."""
 
     def warnings(self) -> list[str]:
-        return _unseen(self._mapper)
+        return self._mapper.warnings()
 
 
 class AddUserProperties(_AddProperties):
@@ -249,13 +253,3 @@ class AddAccountProperties(_AddProperties):
 
     def __init__(self, config: AccountPropertiesConfig, stream: Stream) -> None:
         super().__init__(config.account_id_column, ACCOUNT, config, stream)
-
-
-def _unseen(mapper: PropertyMapper) -> list[str]:
-    return [
-        f"`{column}` (property_columns) was in no record{did_you_mean(names)}"
-        for column, names in mapper.never_seen()
-    ] + [
-        f"`except ({path})` (property_columns) left nothing out: no record had it"
-        for path in mapper.never_excluded()
-    ]

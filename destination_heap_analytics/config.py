@@ -14,7 +14,9 @@ from bulk_destination.config import (
     DeliveryConfig,
     IdentityColumn,
     OptionalColumn,
+    OptionalIdentityColumn,
     PropertyColumns,
+    TimeZone,
 )
 from bulk_destination.delivery.quotas import Quotas
 from bulk_destination.fields import address
@@ -42,6 +44,10 @@ class TrackConfig(PropertyColumns):
     event_column: Column
     identity_column: IdentityColumn
     timestamp_column: OptionalColumn = None
+    #: Of a time that names none.
+    time_zone: TimeZone = "UTC"
+    #: What an event is known by, where it is not the primary key.
+    event_id_column: OptionalIdentityColumn = None
 
 
 class UserPropertiesConfig(PropertyColumns):
@@ -104,6 +110,8 @@ class HeapConfig(DeliveryConfig):
                 yield "api.identity_column", api.identity_column
                 if api.timestamp_column is not None:
                     yield "api.timestamp_column", api.timestamp_column
+                if api.event_id_column is not None:
+                    yield "api.event_id_column", api.event_id_column
             case UserPropertiesConfig() as api:
                 yield "api.identity_column", api.identity_column
             case AccountPropertiesConfig() as api:

@@ -32,10 +32,9 @@ RANKS = [
 #: The same within each room.
 ROOMS = {
     "mapping": [
-        *("values", "payload_json", "spelling", "columns", "entries", "grammar", "lookups"),
-        "bookkeeping",
-        *("reading", "exclusions", "stream", "properties", "idempotency", "record_mapper"),
-        "__init__",
+        *("values", "times", "payload_json", "spelling", "columns", "schema", "entries"),
+        *("grammar", "lookups", "bookkeeping", "reading", "exclusions", "stream", "properties"),
+        *("idempotency", "record_mapper", "__init__"),
     ],
     "protocol": [
         *("messages", "catalog", "checkpoints", "arguments", "json_files", "stdin", "stdout"),

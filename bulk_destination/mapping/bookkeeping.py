@@ -14,6 +14,8 @@ PREFIXES: Final = ("_ab_", "_airbyte_")
 #: Set by sources with change data capture where the row is gone; the record may then have its
 #: key alone (https://docs.airbyte.com/understanding-airbyte/cdc).
 DELETED_AT: Final = "_ab_cdc_deleted_at"
+#: Names that are remembered.
+_MOST_NAMES: Final = 10_000
 
 
 def is_deleted(record: Record) -> bool:
@@ -21,8 +23,17 @@ def is_deleted(record: Record) -> bool:
     return not is_nothing(record.get(DELETED_AT))
 
 
-def without_bookkeeping(record: Record) -> Record:
-    """The record's own columns."""
-    if not any(name.startswith(PREFIXES) for name in record):
-        return record
-    return {name: value for name, value in record.items() if not name.startswith(PREFIXES)}
+class OwnColumns:
+    """A record's own columns; remembers names, as most records have the same ones."""
+
+    def __init__(self) -> None:
+        self._own: set[str] = set()
+
+    def __call__(self, record: Record) -> Record:
+        """The record without its source's bookkeeping."""
+        if self._own.issuperset(record):
+            return record
+        own = {name: value for name, value in record.items() if not name.startswith(PREFIXES)}
+        if len(self._own) < _MOST_NAMES:
+            self._own.update(own)
+        return own

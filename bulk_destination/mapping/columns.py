@@ -96,7 +96,7 @@ def _resolve_dotted(schema: Schema, path: str) -> Resolved | None:
     for depth, key in enumerate(keys):
         if not lists_properties(schema):
             return (
-                Resolved(tuple(keys[:depth]), ".".join(keys[depth:])) if _is_open(schema) else None
+                Resolved(tuple(keys[:depth]), ".".join(keys[depth:])) if is_open(schema) else None
             )
         if key not in schema["properties"]:
             return None
@@ -106,7 +106,7 @@ def _resolve_dotted(schema: Schema, path: str) -> Resolved | None:
 
 def _resolve_any(schema: Schema, path: str) -> Resolved | None:
     if not lists_properties(schema):
-        return Resolved((), path) if _is_open(schema) else None
+        return Resolved((), path) if is_open(schema) else None
     if path in schema["properties"]:
         return Resolved((path,))
     for key, rest in _splits(path):
@@ -124,7 +124,7 @@ def lists_properties(schema: object) -> bool:
     )
 
 
-def _is_open(schema: object) -> bool:
+def is_open(schema: object) -> bool:
     """Whether anything may lie below: no type given, or a free-form object or array."""
     given = schema.get("type") if isinstance(schema, Mapping) else None
     kinds = given if isinstance(given, list) else [given]
@@ -205,10 +205,15 @@ def allows(schema: Schema, keys: tuple[str, ...]) -> bool:
 _COLUMN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z_\-]{0,40}[0-9]{0,2}")
 
 
+def looks_like_a_column(key: str) -> bool:
+    """Whether a key of a record may be shown."""
+    return _COLUMN_KEY.fullmatch(key) is not None
+
+
 def record_paths(record: Record, prefix: str = "") -> Iterator[str]:
     """The columns of a record as dotted paths, two levels deep, where they look like columns."""
     for key, value in record.items():
-        if _COLUMN_KEY.fullmatch(key):
+        if looks_like_a_column(key):
             yield f"{prefix}{key}"
             if type(value) is dict and not prefix:
                 yield from record_paths(value, f"{key}.")

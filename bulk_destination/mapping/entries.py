@@ -128,6 +128,12 @@ def source_of(value: Value) -> Column | Spelled | Literal:
     return value
 
 
+def fixed_texts(expression: Expression) -> list[str]:
+    """The texts in it that are there for any record."""
+    sources = map(source_of, values_of(expression))
+    return [source.text for source in sources if isinstance(source, Literal)]
+
+
 def values_of(expression: Expression) -> tuple[Value, ...]:
     """Its values, in the order in which they are looked for."""
     return expression.values if isinstance(expression, FirstOf) else (expression,)

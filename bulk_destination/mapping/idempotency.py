@@ -1,61 +1,165 @@
 """Keys by which a service knows an event that comes again. Pure.
 
-The same on every retry, run, machine and Python version: an event with a primary key is known by
-that, and any other by all that is sent of it.
+The same on every retry, run, machine and Python version. Each hashes the stream and its namespace,
+and a fixed name of the event, so that one table loaded as `'Order placed'` and as `'Order shipped'`
+is two sets of events. Then:
+
+====================================  ==========================================================
+`event_id_column` is set              its value alone
+deduplicating, with a primary key     the primary key
+otherwise, with a primary key         the primary key and all that is sent; where the event's time
+                                      was defaulted, without the time
+otherwise                             the whole record less bookkeeping and all that is sent; where
+                                      the time was defaulted, with the record's `emitted_at`
+====================================  ==========================================================
+
+What is hashed is JSON, of another kind in each row: a text, a list, a list and an object, two
+objects. So no event of one row is taken for one of another.
 """
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
+from json.encoder import encode_basestring_ascii
 from typing import Any, Final
 
+import orjson
+
+from bulk_destination.mapping.bookkeeping import OwnColumns
 from bulk_destination.mapping.columns import Record
+from bulk_destination.mapping.payload_json import dump
 from bulk_destination.mapping.stream import Stream
 from bulk_destination.mapping.values import INEXACT, Rejected, may_be_inexact
 
-#: Copied for each key: its parameters are then read once, which is a quarter of the time.
-_NO_KEY: Final = blake2b(digest_size=16)
-#: What keys mostly are.
+#: What parts of keys mostly are.
 _PLAIN: Final = {int, str}
 #: `json.dumps` would make one for each key.
 _SORTED: Final = json.JSONEncoder(sort_keys=True)
 
 
-def idempotency_key(identifying: bytes) -> str:
-    """32 hexadecimal digits. A hash, so that no personal data can be read in it."""
-    key = _NO_KEY.copy()
-    key.update(identifying)
-    return key.hexdigest()
+class EventKeys:
+    """Makes the keys of one stream's events; counts those of which no key is known."""
 
+    def __init__(
+        self,
+        stream: Stream,
+        fixed_names: Sequence[str] = (),
+        event_id: Callable[[Record], str | Rejected] | None = None,
+    ) -> None:
+        #: Events that are known by all that they hold.
+        self.keyless = 0
+        self._event_id = event_id
+        # By name, as a catalog may give them in any order.
+        self._parts = sorted(stream.primary_key)
+        self._never_seen = set() if event_id else set(self._parts)
+        self._row_is_all = event_id is not None or stream.deduplicates
+        self._own = OwnColumns()
+        begin = [stream.namespace, stream.name, *([list(fixed_names)] if fixed_names else [])]
+        # Copied for each key: its parameters are then read once, which is a quarter of the time.
+        self._begun = blake2b(_SORTED.encode(begin)[:-1].encode() + b", ", digest_size=16)
 
-def row_of(record: Record, stream: Stream) -> bytes | Rejected | None:
-    """Stream and primary key; None where there is none, or the record lacks a part of it."""
-    if not stream.primary_key:
-        return None
-    values = [_at(record, path) for path in stream.primary_key]
-    if not _PLAIN.issuperset(map(type, values)):
-        if any(value is None or _is_no_number(value) for value in values):
+    def row(self, record: Record) -> bytes | Rejected | None:
+        """What the record is known by, event id or primary key; None where it has neither."""
+        if self._event_id is not None:
+            event_id = self._event_id(record)
+            if isinstance(event_id, Rejected):
+                return event_id
+            return encode_basestring_ascii(event_id).encode() + b"]"
+        return self._primary_key(record) if self._parts else None
+
+    def key(
+        self,
+        row: bytes | None,
+        record: Record,
+        item: dict[str, Any],
+        body: bytes,
+        timeless: Callable[[], object] | None,
+    ) -> str:
+        """32 hexadecimal digits: a hash, so that no personal data can be read in it.
+
+        `body` is `item` as JSON. Where its time was defaulted, which would give every run another
+        key, `timeless` gives what stands for it if there is no row.
+        """
+        key = self._begun.copy()
+        if row is not None:
+            key.update(row)
+            if not self._row_is_all:
+                key.update(body if timeless is None else dump({**item, "timestamp": None}))
+        else:
+            self.keyless += 1
+            key.update(_record_json(self._own(record)))
+            key.update(body if timeless is None else dump({**item, "timestamp": timeless()}))
+        return key.hexdigest()
+
+    def warnings(self) -> list[str]:
+        """Parts of the primary key that no record so far had, and events without one."""
+        unseen = [
+            f"`{'.'.join(path)}` (primary key) was in no record, so it keys no event"
+            for path in sorted(self._never_seen)
+        ]
+        if self._parts and self.keyless:
+            unseen.append(
+                f"Events that lack a part of their primary key: {self.keyless:,}. Each is known by "
+                "all columns of its record, and is a new event where one has changed"
+            )
+        return unseen
+
+    def notices(self) -> list[str]:
+        """What should be known before anything is sent."""
+        if self._parts or self._event_id is not None:
+            return []
+        return [
+            "No key of these events is known: an event is known by all columns of its record, and "
+            "without a time also by when the source read it. Where a column changes on every read, "
+            "or the source reads an old row anew, that is a new event. If a column tells two "
+            "events apart, name it in event_id_column"
+        ]
+
+    def _primary_key(self, record: Record) -> bytes | Rejected | None:
+        values = [_at(record, path) for path in self._parts]
+        if self._never_seen:
+            self._never_seen -= {
+                path for path, value in zip(self._parts, values, strict=True) if value is not None
+            }
+        if not _PLAIN.issuperset(map(type, values)):
+            if any(value is None or _is_no_number(value) for value in values):
+                return None
+            if any(map(may_be_inexact, _scalars(values))):
+                return INEXACT
+            # 1.0 is 1: a source may write a column so once it has been empty.
+            values = [
+                int(one) if type(one) is float and one.is_integer() else one for one in values
+            ]
+        # What many rows have for a key is none.
+        if any(type(value) is str and not value.strip() for value in values):
             return None
-        if any(map(may_be_inexact, _scalars(values))):
-            return INEXACT
-        # 1.0 is 1: a source may write a column so once it has been empty.
-        values = [int(one) if type(one) is float and one.is_integer() else one for one in values]
-    # Not orjson: two keys beyond 64 bits must not become one.
-    # With sorted keys: an object is the same in any order.
-    try:
-        return _SORTED.encode([stream.namespace, stream.name, values]).encode()
-    except RecursionError:
-        return Rejected("primary_key_too_deep")
+        if len(values) == 1 and type(values[0]) is str:
+            return b"[" + encode_basestring_ascii(values[0]).encode() + b"]]"
+        # Not orjson: two keys beyond 64 bits must not become one.
+        # With sorted keys: an object is the same in any order.
+        try:
+            return _SORTED.encode(values).encode() + b"]"
+        except RecursionError:
+            return Rejected("primary_key_too_deep")
 
 
-def time_of_source(emitted_at: object) -> dict[str, object]:
-    """What stands for an event's time in its key where the record has none.
-
-    The time of the sync would give every run another key.
-    """
+def emitted(emitted_at: object) -> dict[str, object]:
+    """What stands for an event's time in its key where neither it nor a key is known."""
     # Airbyte's is a number; a container is none, and may not be dumpable at all.
     return {"emitted_at": None if isinstance(emitted_at, dict | list) else emitted_at}
+
+
+def _record_json(record: Record) -> bytes:
+    """All of a record; nothing where it is nested too deeply to be written."""
+    try:
+        return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        pass
+    try:
+        return json.dumps(record, sort_keys=True, default=str).encode()
+    except (RecursionError, ValueError, TypeError):
+        return b""
 
 
 def _is_no_number(value: object) -> bool:

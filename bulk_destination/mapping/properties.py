@@ -5,23 +5,36 @@ on. No exception for any JSON value.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
 
-from bulk_destination.mapping.columns import Lookup, Record, Schema, record_paths
+from bulk_destination.mapping.bookkeeping import OwnColumns
+from bulk_destination.mapping.columns import (
+    Lookup,
+    Record,
+    Schema,
+    listed_keys,
+    looks_like_a_column,
+    record_paths,
+)
 from bulk_destination.mapping.entries import (
     Call,
+    Column,
     Literal,
     Path,
     Property,
     PropertySelection,
+    Spelled,
+    Value,
     source_of,
 )
 from bulk_destination.mapping.exclusions import Exclusions
 from bulk_destination.mapping.lookups import compile_property, json_text
-from bulk_destination.mapping.spelling import nearest
+from bulk_destination.mapping.schema import Unlisted, pruning
+from bulk_destination.mapping.spelling import did_you_mean, nearest
 from bulk_destination.mapping.values import MISSING, Adjustments
 
 Scalar = str | int | float | bool
@@ -79,6 +92,9 @@ class PropertyMapper:
         self._bounds = limits.text_length, limits.largest, limits.number is None
         self._everything = selection.everything is not None
         self._exclusions: list[Exclusions] = []
+        #: What the schema, where it is closed, kept from being sent.
+        self.unlisted = Unlisted()
+        self._prune = pruning(schema, self.unlisted)
         self._excluded = self._excluding(
             selection.everything.excluded if selection.everything else ()
         )
@@ -97,17 +113,18 @@ class PropertyMapper:
         self._never_seen = {column.name: str(column.value) for column in selection.columns}
         self._last_record: Record = {}
         self._fitting_names: set[str] = set()
+        self._own = OwnColumns()
 
     def properties(self, record: Record, adjustments: Adjustments) -> dict[str, Scalar]:
         """`{name: value}` as it is sent; a column missing in this record is left out."""
         limits = self._limits
         longest, largest, any_int = self._bounds
-        if not self._everything:
-            properties: dict[str, Scalar] = {}
-        elif self._excluded is None:
-            properties = self._all_properties(record, adjustments)
-        else:
-            properties = self._all_properties(self._excluded.without(record), adjustments)
+        properties: dict[str, Scalar] = {}
+        if self._everything:
+            everything = record if self._prune is None else self._prune(self._own(record))
+            if self._excluded is not None:
+                everything = self._excluded.without(everything)
+            properties = self._all_properties(everything, adjustments)
         if self._never_seen:
             self._look_for_unseen(record)
         for name, look_up in self._fitting_columns:
@@ -142,6 +159,26 @@ class PropertyMapper:
         names = list(record_paths(self._last_record))
         return [(path, nearest(path, names)) for path in self._never_seen.values()]
 
+    def warnings(self) -> list[str]:
+        """What the user should know of `property_columns` at the end."""
+        unseen = [
+            f"`{column}` (property_columns) was in no record{did_you_mean(names)}"
+            for column, names in self.never_seen()
+        ]
+        unseen += [
+            f"`except ({path})` (property_columns) left nothing out: no record had it"
+            for path in self.never_excluded()
+        ]
+        if names := [name for name in self.unlisted.names if looks_like_a_column(name)]:
+            more = (
+                " and more" if self.unlisted.more or len(names) < len(self.unlisted.names) else ""
+            )
+            unseen.append(
+                "The stream's schema allows no columns but those that it lists, so these were not "
+                f"sent: {', '.join(f'`{name}`' for name in names)}{more}"
+            )
+        return unseen
+
     def never_excluded(self) -> list[str]:
         """Paths behind `except` that no record so far had."""
         return [path for exclusions in self._exclusions for path in exclusions.never_seen]
@@ -155,8 +192,11 @@ class PropertyMapper:
 
     def _lookup(self, column: Property, schema: Schema | None) -> Lookup:
         look = compile_property(column.value, schema)
+        prune = pruning(_schema_of(column.value, schema), self.unlisted)
+        if prune is not None:
+            look = _then(look, prune)
         excluded = self._excluding(column.excluded)
-        return look if excluded is None else lambda record: excluded.without(look(record))
+        return look if excluded is None else _then(look, excluded.without)
 
     def _add_json(
         self, properties: dict[str, Scalar], name: str, value: Any, adjustments: Adjustments
@@ -180,6 +220,10 @@ class PropertyMapper:
         """All leaves of a record, as `add_property` gives them one by one."""
         limits = self._limits
         longest, largest, any_int = self._bounds
+        is_known = self._fitting_names.issuperset(record)
+        if not is_known:
+            record = self._own(record)
+            is_known = self._fitting_names.issuperset(record)
         # All are copied, and only the others taken up again.
         properties = dict(record)
         others = [
@@ -190,7 +234,7 @@ class PropertyMapper:
             and type(value) is not bool
             and (type(value) is not float or not -largest <= value <= largest)
         ]
-        if not self._fitting_names.issuperset(record):
+        if not is_known:
             others = list(record)
             if len(self._fitting_names) < _MOST_NAMES:
                 self._fitting_names |= set(filter(limits.name_fits, record))
@@ -211,6 +255,22 @@ class PropertyMapper:
         names = [*columns, *sorted(properties.keys() - columns.keys())]
         adjustments.left_out += len(names) - count
         return {name: properties[name] for name in names[:count]}
+
+
+def _then(look: Lookup, change: Callable[[Any], Any]) -> Lookup:
+    return lambda record: change(look(record))
+
+
+def _schema_of(value: Value, schema: Schema | None) -> Schema | None:
+    """What a schema says of a column; nothing of anything else, as that is text."""
+    if isinstance(value, Call) and value.function == "json":
+        value = value.argument
+    if schema is None or not isinstance(value, Column | Spelled):
+        return None
+    keys = value.keys if isinstance(value, Spelled) else listed_keys(schema, value.path)
+    for key in keys or ():
+        schema = schema.get("properties", {}).get(key, {})
+    return schema if keys else None
 
 
 def _is_fixed(column: Property) -> bool:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bulk_destination.errors import ConfigurationError, Fault
-from bulk_destination.mapping.columns import Schema
+from bulk_destination.mapping.columns import Record, Schema
 from bulk_destination.mapping.entries import (
+    Column,
     Expression,
     Literal,
     PropertySelection,
@@ -19,11 +20,12 @@ from bulk_destination.mapping.entries import (
     values_of,
 )
 from bulk_destination.mapping.grammar import Problem, Wanted, read_properties, read_value
-from bulk_destination.mapping.lookups import compile_value
-from bulk_destination.mapping.values import Rejected
+from bulk_destination.mapping.lookups import Found, compile_identity, compile_value
+from bulk_destination.mapping.values import Identifier, Rejected
 
 #: Stands where a field cannot be read; `done` lets nobody see it.
-_UNREAD: Final = Literal("")
+_UNREAD: Final = Column("")
+EVENT_ID: Final = Identifier("event_id", None, of_person=False)
 
 
 @dataclass(slots=True)
@@ -55,6 +57,13 @@ class Reading:
     def identity(self, path: str, text: str) -> Expression:
         """The same, where it says who or which one it is."""
         return self._value(path, text, "identity", None)
+
+    def event_id(self, path: str, text: str | None) -> Callable[[Record], str | Rejected] | None:
+        """Reads what an event is known by, where the field is set."""
+        if text is None:
+            return None
+        expression = self.identity(path, text)
+        return compile_identity(expression, self.schema, EVENT_ID, Found(expression))
 
     def _value(
         self, path: str, text: str, wanted: Wanted, fits: Callable[[object], object] | None

@@ -37,5 +37,8 @@ class RecordMapper(Protocol):
     def payload(self, record: Record, emitted_at: object) -> Payload | Rejected | Skipped:
         """The record's payload; `emitted_at` is Airbyte's, in milliseconds. Never raises."""
 
+    def notices(self) -> list[str]:
+        """What the user should know before anything is sent: names of columns, never a value."""
+
     def warnings(self) -> list[str]:
         """What the user should know at the end of a sync: names of columns, never a value."""

@@ -7,13 +7,9 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 from unicodedata import category
-
-#: Below this a Unix time is in seconds (1e11 s is the year 5138), from it on in milliseconds.
-UNIX_MILLISECONDS_FROM: Final = 1e11
 
 #: From here on a double stands for several numbers, so two ids that were read as doubles could
 #: become one: integers beyond 64 bits, and others that a source writes as 9007199254740993.0.
@@ -202,80 +198,6 @@ def decimal_text(value: object) -> str | None:
 def _digits(value: int) -> str:
     # str(int) refuses more than 4,300 digits; nothing that long is an id.
     return str(value) if value.bit_length() <= 8192 else "9" * 2500
-
-
-# -- timestamps ---------------------------------------------------------------------------------
-
-#: Sent as it stands; more than milliseconds is not what every service takes.
-_is_accepted: Final = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d)", re.ASCII
-).fullmatch
-#: Dates with a day (calendar, ordinal or week form), optionally a time, optionally a zone.
-_ISO_8601: Final = re.compile(
-    r"(?P<date>\d{4}-\d\d-\d\d|\d{8}|\d{4}-?W\d\d-?[1-7]|\d{4}-?\d{3})"
-    r"(?:[Tt ](?P<hour>\d\d)"
-    r"(?::?(?P<minute>\d\d)(?::?(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?)?"
-    r"(?P<zone>[Zz]|[+-]\d\d(?::?\d\d)?)?)?",
-    re.ASCII,
-)
-_UNIX_TEXT: Final = re.compile(r"\d{9,13}(?:\.\d+)?", re.ASCII)
-
-
-def timestamp(value: object) -> str | Rejected:
-    """A moment as text of at most milliseconds, or a rejection; never the current time.
-
-    ISO 8601 with a zone and at most 3 fraction digits stays as it is. Other ISO 8601 (no zone
-    means UTC) and Unix times, in seconds below 1e11 and else in milliseconds, become
-    `YYYY-MM-DDTHH:MM:SS.mmmZ`.
-    """
-    moment: datetime | None = None
-    if type(value) is str:
-        if _is_accepted(value):
-            try:
-                datetime.fromisoformat(value)
-            except ValueError:
-                return Rejected("timestamp_not_readable")
-            return value
-        if iso := _ISO_8601.fullmatch(value):
-            moment = _from_iso(iso)
-        elif _UNIX_TEXT.fullmatch(value):
-            moment = _from_unix(float(value))
-    elif type(value) is int or type(value) is float:
-        moment = _from_unix(value)
-    return Rejected("timestamp_not_readable") if moment is None else utc_milliseconds(moment)
-
-
-def utc_milliseconds(moment: datetime) -> str:
-    """`YYYY-MM-DDTHH:MM:SS.mmmZ`; what is below a millisecond is dropped, not rounded."""
-    utc = moment.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z".rjust(24, "0")
-
-
-def _from_unix(value: int | float) -> datetime | None:
-    try:
-        milliseconds = (
-            int(value) if abs(value) >= UNIX_MILLISECONDS_FROM else int(Decimal(str(value)) * 1000)
-        )
-        seconds, rest = divmod(milliseconds, 1000)
-        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
-    except (ValueError, OverflowError, OSError, ArithmeticError):
-        return None
-
-
-def _from_iso(match: re.Match[str]) -> datetime | None:
-    # Heavy to import, and needed by unusual timestamps only.
-    import pendulum  # noqa: PLC0415
-
-    try:
-        day = pendulum.parse(match["date"], strict=True, exact=True)
-        zone = match["zone"] or "Z"
-        offset = "+00:00" if zone in "Zz" else f"{zone[:3]}:{zone[3:].lstrip(':') or '00'}"
-        fraction = (match["fraction"] or "")[:6].ljust(6, "0")
-        clock = f"{match['hour'] or '00'}:{match['minute'] or '00'}:{match['second'] or '00'}"
-        moment = datetime.fromisoformat(f"{day}T{clock}.{fraction}{offset}")
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 # -- repairs ------------------------------------------------------------------------------------

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bulk_destination.errors import ConfigurationError, Fault
-from bulk_destination.mapping.columns import lists_properties
+from bulk_destination.mapping.schema import read_schema
 from bulk_destination.mapping.stream import Stream
 
 #: Deduplicating modes; the destination keeps one event a primary key.
 _DEDUPLICATING: Final = ("append_dedup", "overwrite_dedup")
+#: Modes that begin anew. The platform gives `append` and generations in their place to a
+#: destination that supports refreshes.
+_REPLACING: Final = ("overwrite", "overwrite_dedup")
 
 
 @dataclass(frozen=True)
@@ -83,20 +86,28 @@ def _parse(path: str, configured: object, faults: list[Fault]) -> Stream | None:
         faults.append(
             Fault(f"{path}.destination_sync_mode", "`soft_delete` is not possible: choose `append`")
         )
-    key: tuple[tuple[str, ...], ...] = ()
-    if mode in _DEDUPLICATING:
-        given = configured.get("primary_key") or stream.get("source_defined_primary_key")
-        key = _primary_key(path, given or [], faults)
+    given = configured.get("primary_key") or stream.get("source_defined_primary_key")
+    # In a mode that does not deduplicate it was never looked at, so an odd one there is none.
+    deduplicates = mode in _DEDUPLICATING
+    key = _primary_key(path, given or [], faults if deduplicates else [])
     schema, namespace = stream.get("json_schema"), stream.get("namespace")
     return Stream(
         name=stream["name"],
         namespace=namespace if isinstance(namespace, str) and namespace else None,
-        schema=schema if lists_properties(schema) else None,
+        schema=read_schema(schema),
         primary_key=key,
+        deduplicates=deduplicates,
+        replaces=mode in _REPLACING or _is_refresh(configured),
         sync_id=_sync_id(configured.get("sync_id")),
         object_name=_object_name(path, configured.get("destination_object_name"), faults),
         updates=mode == "update",
     )
+
+
+def _is_refresh(stream: Mapping[str, object]) -> bool:
+    """Whether older generations are to go: then this one's number is the least to be kept."""
+    least = stream.get("minimum_generation_id")
+    return type(least) is int and least > 0 and least == stream.get("generation_id")
 
 
 def _sync_id(raw: object) -> int:

@@ -1,5 +1,6 @@
 """What comes in on stdin, as lists of whole lines."""
 
+import codecs
 import io
 import os
 import sys
@@ -17,7 +18,16 @@ def stdin_lines() -> Iterator[list[bytes]]:
     """All of stdin, as it comes. Raises a ConfigurationError if it is closed."""
     if sys.stdin is None:
         raise ConfigurationError([Fault("stdin", "is closed: pipe the source's messages into it")])
-    return split_lines(_chunks(sys.stdin.buffer))
+    return _without_mark(split_lines(_chunks(sys.stdin.buffer)))
+
+
+def _without_mark(lists: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
+    """The same without a byte order mark before the first line, which programs on Windows write."""
+    for lines in lists:
+        lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
+        yield lines
+        break
+    yield from lists
 
 
 def _chunks(stdin: BinaryIO) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bulk_destination.mapping.stream import Stream
-from bulk_destination.mapping.values import INEXACT, Rejected
+from bulk_destination.mapping.values import DELETED, INEXACT, Rejected
 from destination_hackle.config import HackleConfig
 from destination_hackle.payloads import UserEvents
 from destination_hackle.service import ENVELOPE, MAX_ITEMS, headers
@@ -224,6 +224,7 @@ def test_value_not_configured_or_missing() -> None:
         (1_666_325_394_123, 1_666_325_394_123),
         ("1969-12-31T23:59:59.999Z", -1),
         (None, NOON_MS),
+        (" ", NOON_MS),
     ],
 )
 def test_timestamp(when: object, sent: int) -> None:
@@ -231,10 +232,29 @@ def test_timestamp(when: object, sent: int) -> None:
     assert _body({**RECORD, "at": when})["timestamp"] == sent
 
 
-@pytest.mark.parametrize("when", ["yesterday", "", True, {}, [], 1e300, "2022-13-01"])
-def test_timestamp_that_cannot_be_read(when: object) -> None:
+@pytest.mark.parametrize(
+    ("when", "reason"),
+    [
+        ("yesterday", "not_readable"),
+        (True, "not_readable"),
+        ({}, "not_readable"),
+        ("2022-13-01", "not_readable"),
+        (1e300, "not_plausible"),
+        (0, "not_plausible"),
+        (20260102, "not_plausible"),
+        ("9999-12-31", "is_year_9999"),
+    ],
+)
+def test_timestamp_that_cannot_be_read(when: object, reason: str) -> None:
     """Never dated now: the record is rejected."""
-    assert _events().payload({**RECORD, "at": when}, 1) == Rejected("timestamp_not_readable")
+    assert _events().payload({**RECORD, "at": when}, 1) == Rejected(f"timestamp_{reason}")
+
+
+def test_time_zone() -> None:
+    """Of a time that says none."""
+    events = _events(time_zone="Asia/Seoul")
+    sent = _body({**RECORD, "at": "2022-10-21 13:09:54"}, events)["timestamp"]
+    assert sent == 1_666_325_394_000
 
 
 def test_timestamp_not_configured_or_missing() -> None:
@@ -246,7 +266,11 @@ def test_timestamp_not_configured_or_missing() -> None:
 
 
 @LAW
-@given(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC)))  # noqa: DTZ001
+@given(
+    st.datetimes(datetime(1, 1, 2), datetime(9998, 12, 30), timezones=st.just(UTC)).filter(  # noqa: DTZ001
+        lambda moment: moment != datetime(1970, 1, 1, tzinfo=UTC)
+    )
+)
 def test_every_moment(moment: datetime) -> None:
     """Down to the millisecond, whatever is below it dropped."""
     sent = _body({**RECORD, "at": moment.isoformat()})["timestamp"]
@@ -359,7 +383,7 @@ def test_many_properties(count: int, warned: bool) -> None:
 def test_the_same_event_has_the_same_id() -> None:
     """On every run and machine: the figure was written down once."""
     assert _id(RECORD) == _id(dict(reversed(RECORD.items())))
-    assert _id(RECORD) == "90b760c47970c5d57fb42d897079865e"
+    assert _id(RECORD) == "7b7e330dc63518154f598d5aa5263758"
 
 
 @pytest.mark.parametrize("name", RECORD)
@@ -379,7 +403,7 @@ def test_no_time_of_its_own() -> None:
 
 def test_primary_key() -> None:
     """Where the mode deduplicates, a row keeps its id whatever else changes."""
-    keyed: dict[str, Any] = {"primary_key": (("id",),)}
+    keyed: dict[str, Any] = {"primary_key": (("id",),), "deduplicates": True}
     row = {**RECORD, "id": 7}
     assert _id(row, **keyed) == _id({**row, "amount": 1, "user": "b"}, **keyed)
     assert _id(row, **keyed) != _id({**row, "id": 8}, **keyed)
@@ -387,6 +411,26 @@ def test_primary_key() -> None:
     assert _id(RECORD, **keyed) == _id(RECORD)
     inexact = _events(Stream("orders", primary_key=(("id",),))).payload({**row, "id": 1e20}, 1)
     assert inexact is INEXACT
+
+
+def test_what_an_event_is_known_by() -> None:
+    """As for the other service: event id, key and what is sent, or the whole record."""
+    row = {**RECORD, "id": 7}
+    by_id = _events(event_id_column="id")
+    changed = {**row, "amount": 1, "at": None}
+    assert _body(row, by_id)["insertId"] == _body(changed, by_id)["insertId"]
+    assert _id(row, primary_key=(("id",),)) != _id({**row, "amount": 1}, primary_key=(("id",),))
+    only = _events(property_columns="'x' as y")
+    assert _body(row, only)["insertId"] != _body({**row, "id": 8}, only)["insertId"]
+    assert _id(row) == _id({**row, "_ab_cdc_lsn": 1})
+    fixed = {_body(row, _events(event_key_column=f"'{n}'"))["insertId"] for n in "ab"}
+    assert len(fixed) == 2
+
+
+def test_what_is_skipped() -> None:
+    """A row that its source deleted; an event without a property is one all the same."""
+    assert _events().payload({"id": 1, "_ab_cdc_deleted_at": "2026-01-02"}, 1) is DELETED
+    assert _body(RECORD, _events(property_columns="zzz"))["properties"] == {}
 
 
 # -- laws ---------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bulk_destination.errors import ConfigurationError
-from bulk_destination.mapping.idempotency import idempotency_key
 from bulk_destination.mapping.record_mapper import RecordMapper
 from bulk_destination.mapping.stream import Stream
 from bulk_destination.mapping.values import DELETED, INEXACT, NOTHING_TO_SAY, Rejected
@@ -218,7 +217,7 @@ def test_record_without_an_event_is_rejected(event: object) -> None:
     assert isinstance(_api(TRACK).payload({**RECORD, "event": event}, 1), Rejected)
 
 
-@pytest.mark.parametrize("at", ["yesterday", "", True, [], {}, math.nan])
+@pytest.mark.parametrize("at", ["yesterday", 0, True, [], {}, math.nan])
 def test_unreadable_timestamp_is_rejected(at: object) -> None:
     """An event whose time cannot be read is never dated "now"."""
     assert isinstance(_api(TRACK).payload({**RECORD, "at": at}, 1), Rejected)
@@ -229,9 +228,10 @@ def test_unreadable_timestamp_is_rejected(at: object) -> None:
     [
         ({**TRACK, "timestamp_column": ""}, RECORD),
         (TRACK, {**RECORD, "at": None}),
+        (TRACK, {**RECORD, "at": " "}),
         (TRACK, {key: value for key, value in RECORD.items() if key != "at"}),
     ],
-    ids=["column not set", "null", "missing"],
+    ids=["column not set", "null", "blank", "missing"],
 )
 def test_timestamp_defaults_to_the_current_time(
     columns: dict[str, str], record: dict[str, Any]
@@ -297,26 +297,181 @@ def test_id_elsewhere_stands(columns: dict[str, str]) -> None:
 
 # -- idempotency keys ----------------------------------------------------------------------------
 
-DEDUP: dict[str, Any] = {"namespace": "app", "primary_key": (("id",),)}
+DEDUP: dict[str, Any] = {
+    "namespace": "app",
+    "primary_key": (("id",),),
+    "deduplicates": True,
+}
+#: The same stream in another mode.
+APPEND = {**DEDUP, "deduplicates": False}
 ROW = {**RECORD, "id": 7}
+UNDATED = {**ROW, "at": None}
 
 
 @pytest.mark.parametrize(
     ("key", "literal"),
     [
-        (idempotency_key(b"heap"), "e606ff92b8ac586a4870a648a99ef19e"),
-        (_key(RECORD), "1f8be48cdc01587d2b563a0af5abce21"),
-        (_key({**RECORD, "at": None}), "734b117a1b3ebac3caf6969f54f648fc"),
         (_key(ROW, **DEDUP), "33aec23d02d4b359efa3c32c24952fef"),
         (_key({**ROW, "id": "Zoë"}, **DEDUP), "24bd07373fdd973af7451a528d649a6d"),
-        (_key({**ROW, "n": 0.1, "u": "ü\u2028", "t": True}), "5060c56d30ad49bdf56c9e66da4b55d1"),
     ],
-    ids=["hash", "event", "defaulted time", "primary key", "text key", "values"],
+    ids=["primary key", "text key"],
+)
+def test_keys_of_version_1_0_stay(key: str, literal: str) -> None:
+    """A deduplicating sync by one column goes on as it was."""
+    assert key == literal
+
+
+@pytest.mark.parametrize(
+    ("key", "literal"),
+    [
+        (
+            _key(ROW, **DEDUP, columns={"event_column": "'Order placed'"}),
+            "df371716500e6cd15989928503bb172d",
+        ),
+        (
+            _key({**ROW, "b": "x"}, primary_key=(("id",), ("b",)), deduplicates=True),
+            "cd333566fc7050a50b320b1ed70a1efb",
+        ),
+        (_key(ROW, columns={"event_id_column": "id"}), "b0b1ee391b0d44cf9e8e579266e1a8ec"),
+        (_key(ROW, **APPEND), "8191f2b3f2b07f5996a4e8e01b8ab3a5"),
+        (_key(UNDATED, **APPEND), "f10c3f3e931b58d9498c71428f1f2000"),
+        (_key(RECORD), "b675e6e1d1e92fd9a060835ef8899824"),
+        (_key({**RECORD, "at": None}), "9860c761a197843ff6269012c11c1996"),
+        (
+            _key({**RECORD, "n": 0.1, "u": "ü\u2028", "t": True, "o": {"b": [1], "a": None}}),
+            "22a07273e68be3b82957e4f2cb4dd40d",
+        ),
+    ],
+    ids=[
+        *("a fixed name", "a compound key", "event id", "append", "append, no time", "no key"),
+        *("neither key nor time", "values"),
+    ],
 )
 def test_pinned_keys(key: str, literal: str) -> None:
     """The same on every run, machine and Python version: a changed key doubles every event."""
     assert key == literal
     assert re.fullmatch("[0-9a-f]{32}", key)
+
+
+# -- -- each row of the table in `idempotency.py`
+
+
+def test_an_event_id_is_all_that_an_event_is_known_by() -> None:
+    """In any mode, whatever else has changed; and a fixed name goes with it."""
+    by_id = {"columns": {"event_id_column": "id"}}
+    key = _key(ROW, **by_id)
+    for stream in (DEDUP, APPEND):
+        assert _key(ROW, **stream, **by_id) == _key({**UNDATED, "n": 2}, 5, **stream, **by_id)
+    assert key == _key({**ROW, "id": "7"}, **by_id), "as text"
+    assert key != _key({**ROW, "id": 8}, **by_id)
+    assert key != _key(ROW, columns={"event_id_column": "id", "event_column": "'Placed'"})
+    assert _key({**ROW, "id": None}, columns={"event_id_column": "id, n"}) == _key(
+        {**ROW, "id": 1}, **by_id
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [(None, "missing"), ("", "blank"), (" ", "blank"), (True, "not_text"), ([1], "not_text")],
+)
+def test_a_record_without_its_event_id_is_rejected(value: object, reason: str) -> None:
+    """Else it would be known by something else, and might land twice; nothing can be taken back."""
+    api = _api({**TRACK, "event_id_column": "id"})
+    assert api.payload({**ROW, "id": value}, 1) == Rejected(f"event_id_{reason}")
+
+
+def test_a_primary_key_in_a_mode_that_does_not_deduplicate() -> None:
+    """Key and all that is sent: a row that has changed is another event, one read again is not."""
+    assert _key(ROW, 1, **APPEND) == _key(ROW, 2, **APPEND)
+    assert _key(ROW, **APPEND) != _key({**ROW, "n": 2}, **APPEND)
+    assert _key(ROW, **APPEND) != _key({**ROW, "id": 8}, **APPEND)
+    some = {**APPEND, "columns": {"property_columns": "n"}}
+    assert _key(ROW, **some) == _key({**ROW, "other": 1}, **some)
+    assert _key(ROW, **some) != _key({**ROW, "id": 8}, **some), "though all that is sent is equal"
+    assert _key(UNDATED, 1, **APPEND) == _key(UNDATED, 2, **APPEND), "without the time"
+
+
+def test_without_a_key_the_whole_record_is_what_an_event_is_known_by() -> None:
+    """Two orders of one customer, one day and one amount are two events."""
+    columns = {"property_columns": "n"}
+    first, second = {**RECORD, "order": 1}, {**RECORD, "order": 2}
+    assert _key(first, columns=columns) != _key(second, columns=columns)
+    assert _key(first, 1, columns=columns) == _key(first, 2, columns=columns)
+    undated = {**first, "at": None}
+    assert _key(undated, 1) != _key(undated, 2)
+    assert _key(undated, 1) == _key(undated, 1)
+
+
+@pytest.mark.parametrize("stream", [DEDUP, APPEND, {}], ids=["dedup", "append", "no key"])
+def test_bookkeeping_is_no_part_of_a_key(stream: dict[str, Any]) -> None:
+    """A row that is read again has other numbers of its source's own; nor are those sent."""
+    book = {"_ab_cdc_lsn": 1, "_ab_source_file_last_modified": "x", "_airbyte_extracted_at": "y"}
+    again = {name: f"{value}!" for name, value in book.items()}
+    assert _key({**ROW, **book}, **stream) == _key({**ROW, **again}, **stream)
+    assert _key({**ROW, **book}, **stream) == _key(ROW, **stream)
+    api = _api(TRACK, Stream("users", **stream))
+    for record in ({**ROW, **book}, ROW, {**ROW, **book, "new": 1}):
+        sent = _body(api, record)["properties"]
+        assert not [name for name in sent if name.startswith("_")]
+    named = {**TRACK, "property_columns": "_ab_cdc_lsn as lsn, *"}
+    assert _body(_api(named), {**ROW, **book})["properties"]["lsn"] == 1
+
+
+@pytest.mark.parametrize("stream", [DEDUP, APPEND, {}], ids=["dedup", "append", "no key"])
+def test_one_table_under_two_names_is_two_sets_of_events(stream: dict[str, Any]) -> None:
+    """The name as it is written: that a status was filled in later makes no new event of a row."""
+    placed = {**stream, "columns": {"event_column": "'Order placed'"}}
+    shipped = {**stream, "columns": {"event_column": "'Order shipped'"}}
+    assert _key(ROW, **placed) != _key(ROW, **shipped)
+    either = {**DEDUP, "columns": {"event_column": "status, 'Order'"}}
+    assert _key(ROW, **either) == _key({**ROW, "status": "paid"}, **either)
+
+
+def test_parts_of_a_key_are_taken_by_name() -> None:
+    """A catalog may give them in any order."""
+    row = {**ROW, "b": 8}
+    for mode in (True, False):
+        keys = {
+            _key(row, primary_key=parts, deduplicates=mode)
+            for parts in ((("id",), ("b",)), (("b",), ("id",)))
+        }
+        assert len(keys) == 1
+
+
+def test_rows_of_the_table_do_not_meet() -> None:
+    """What one row of it hashes is never what another does."""
+    row = {**ROW, "id": "7"}
+    keys = [
+        _key(row, columns={"event_id_column": "id"}),
+        _key(row, primary_key=(("id",),), deduplicates=True),
+        _key(row, primary_key=(("id",),)),
+        _key(row),
+        _key({**row, "at": None}, primary_key=(("id",),)),
+        _key({**row, "at": None}),
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+def test_that_no_key_is_known_is_told_before() -> None:
+    """With the way out; a part of a key that no record has is told after."""
+    notice = _api(TRACK, Stream("users")).notices()
+    assert "event_id_column" in notice[0]
+    for told in (
+        _api(TRACK, Stream("users", **APPEND)),
+        _api({**TRACK, "event_id_column": "id"}),
+        _api(USERS),
+    ):
+        assert told.notices() == []
+    api = _api(TRACK, Stream("users", primary_key=(("id",), ("tenant", "no"))))
+    _body(api, ROW)
+    assert [words for words in api.warnings() if "key" in words] == [
+        "`tenant.no` (primary key) was in no record, so it keys no event",
+        "Events that lack a part of their primary key: 1. Each is known by all columns of its "
+        "record, and is a new event where one has changed",
+    ]
+
+
+# -- -- what all rows have in common
 
 
 def test_equal_primary_keys() -> None:
@@ -326,8 +481,8 @@ def test_equal_primary_keys() -> None:
     assert len({_key({**ROW, "id": one}, **DEDUP) for one in (7, 7.0)}) == 1
 
 
-@pytest.mark.parametrize("nothing", [math.nan, math.inf, -math.inf])
-def test_what_many_rows_have_is_no_primary_key(nothing: float) -> None:
+@pytest.mark.parametrize("nothing", [math.nan, math.inf, -math.inf, "", " "])
+def test_what_many_rows_have_is_no_primary_key(nothing: object) -> None:
     """Their events are known by all that is sent, or all but the first would be lost."""
     keys = {_key({**ROW, "id": nothing, "n": n}, **DEDUP) for n in range(2)}
     assert len(keys) == 2
@@ -363,13 +518,6 @@ def test_key_is_made_of_the_whole_mapped_event(change: dict[str, Any]) -> None:
     assert _key({**RECORD, **change}) != _key(RECORD)
 
 
-def test_key_of_an_event_is_not_made_of_what_is_not_sent() -> None:
-    """A column outside the mapping, or the time of another run's reading, changes nothing."""
-    columns = {"property_columns": "n"}
-    assert _key({**RECORD, "other": 1}, columns=columns) == _key(RECORD, columns=columns)
-    assert _key(RECORD, emitted_at=1) == _key(RECORD, emitted_at=2)
-
-
 def test_emitted_at_stands_in_for_a_defaulted_time() -> None:
     """A time of the run's own would give every retry another key."""
     record = {**RECORD, "at": None}
@@ -395,7 +543,7 @@ def test_primary_key_tells_rows_apart() -> None:
 
 def test_compound_and_nested_primary_keys() -> None:
     """The parts of a compound key do not run into one another."""
-    stream = {"primary_key": (("a",), ("b", "c"))}
+    stream: dict[str, Any] = {"primary_key": (("a",), ("b", "c")), "deduplicates": True}
     assert _key({**RECORD, "a": "x", "b": {"c": "yz"}}, **stream) != _key(
         {**RECORD, "a": "xy", "b": {"c": "z"}}, **stream
     )
@@ -504,7 +652,7 @@ def test_mapping_never_raises_and_sends_what_heap_takes(
     stream = Stream("users", primary_key=(("id",),))
     payload = _api(columns, stream).payload(record, EMITTED_AT)
     if not isinstance(payload, tuple):
-        assert re.fullmatch(r"[a-z_]+", payload.reason)
+        assert re.fullmatch(r"[a-z_0-9]+", payload.reason)
         return
 
     def refuse(constant: str) -> None:
@@ -533,8 +681,9 @@ def test_no_emitted_at_and_no_primary_key_stops_a_sync(odd: object) -> None:
     record = {**RECORD, "at": None}
     key = _key(record, emitted_at=odd)
     assert key == _key(record, emitted_at=odd) != _key(record)
-    by_row = _key({**RECORD, "id": odd}, primary_key=(("id",),))
-    assert by_row == _key({**RECORD, "id": odd, "n": 2}, primary_key=(("id",),))
+    by_row = _key({**RECORD, "id": odd}, primary_key=(("id",),), deduplicates=True)
+    again = {**RECORD, "id": odd, "n": 2}
+    assert by_row == _key(again, primary_key=(("id",),), deduplicates=True)
 
 
 def test_a_key_nested_deeper_than_calls_may_be_stops_no_sync() -> None:

@@ -78,6 +78,58 @@ def test_blank_timestamp_column_is_not_set(blank: str | None) -> None:
     assert config.api.timestamp_column is None
 
 
+@pytest.mark.parametrize("unset", [None, "", "  "])
+def test_blank_and_null_are_as_if_the_field_were_not_there(unset: str | None) -> None:
+    """Wherever one may be left out."""
+    optional = (
+        *("base_url", "requests_in_flight", "max_retry_seconds", "events_per_minute"),
+        *("events_per_identity_per_minute", "object_storage_config", "dry_run"),
+    )
+    of_track = ("timestamp_column", "time_zone", "event_id_column")
+    least = {"app_id": "11", "api": TRACK}
+    api = {**TRACK, **dict.fromkeys(of_track, unset)}
+    assert HeapConfig.parse({**least, **dict.fromkeys(optional, unset), "api": api}) == (
+        HeapConfig.parse(least)
+    )
+    s3 = {
+        "storage_type": "S3",
+        "s3_bucket_name": "abc",
+        "s3_bucket_region": "x",
+        "bucket_path": "y",
+    }
+    parts = ("access_key_id", "secret_access_key", "role_arn", "s3_endpoint")
+    with_blanks = {**s3, **dict.fromkeys(parts, unset)}
+    assert HeapConfig.parse({**least, "object_storage_config": with_blanks}) == (
+        HeapConfig.parse({**least, "object_storage_config": s3})
+    )
+
+
+def test_blank_property_columns_do_not_become_all() -> None:
+    """Null is not set; blanks or commas alone are a slip that must not send everything."""
+    for text in ("", " ", ",", " , "):
+        faults = _faults({"app_id": "11", "api": {**USERS, "property_columns": text}})
+        assert "write `*`" in faults["api.property_columns"]
+    config = HeapConfig.parse({"app_id": "11", "api": {**USERS, "property_columns": None}})
+    assert config.api.property_columns == "*"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("europe/riga", "did you mean `Europe/Riga`"),
+        ("Europe", "such as Europe/Riga"),
+        ("../../etc/passwd", "such as Europe/Riga"),
+        ("+02:00", "such as Europe/Riga"),
+    ],
+)
+def test_time_zone_that_is_none(name: str, hint: str) -> None:
+    """Names of the IANA's list, whose case counts."""
+    assert hint in _faults({"app_id": "11", "api": {**TRACK, "time_zone": name}})["api.time_zone"]
+    config = HeapConfig.parse({"app_id": "11", "api": {**TRACK, "time_zone": " Europe/Riga"}}).api
+    assert isinstance(config, TrackConfig)
+    assert config.time_zone == "Europe/Riga"
+
+
 def test_columns_stay_as_they_were_written() -> None:
     """What they mean depends on the stream, so they are read when there is one."""
     api = {**USERS, "identity_column": " it's ", "property_columns": " a , b.c as d "}
@@ -144,7 +196,7 @@ def test_app_id_that_is_none(app_id: object) -> None:
     [
         *("http://heapanalytics.com", "http://10.0.0.1", "http://localhost.evil.example"),
         *("http://127.0.0.1.evil.example", "ftp://heapanalytics.com", "heapanalytics.com"),
-        *("", "https://", "https:// heap", 5, None, "http://0.0.0.0"),
+        *("https://", "https:// heap", 5, "http://0.0.0.0"),
     ],
 )
 def test_address_that_is_none(url: object) -> None:

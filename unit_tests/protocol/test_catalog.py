@@ -72,16 +72,36 @@ def test_sync_modes(sync: str, destination: str) -> None:
     assert stream.schema == SCHEMA
 
 
-@pytest.mark.parametrize("mode", ["append", "overwrite"])
-def test_primary_key_is_for_deduplication(mode: str) -> None:
-    """A mode that does not deduplicate does not key by the primary key."""
-    assert _stream(_entry(mode, primary_key=[["id"]])).primary_key == ()
+@pytest.mark.parametrize("mode", ["append", "overwrite", ["append"], {}, 5, None])
+def test_primary_key_of_other_modes(mode: Any) -> None:
+    """It tells two events apart in every mode; a mode that is not known deduplicates nothing."""
+    stream = _stream(_entry(mode, primary_key=[["id"]]))
+    assert (stream.primary_key, stream.deduplicates) == ((("id",),), False)
+    assert _stream(_entry(mode, primary_key=5)).primary_key == ()
+
+
+@pytest.mark.parametrize(
+    ("entry", "replaces"),
+    [
+        (_entry("append"), False),
+        (_entry("overwrite"), True),
+        (_entry("append", generation_id=3, minimum_generation_id=3), True),
+        (_entry("append_dedup", generation_id=3, minimum_generation_id=3), True),
+        (_entry("append", generation_id=3, minimum_generation_id=0), False),
+        (_entry("append", generation_id=0, minimum_generation_id=0), False),
+        (_entry("append", generation_id=3, minimum_generation_id="3"), False),
+    ],
+)
+def test_a_sync_that_is_to_replace_what_was_there(entry: dict[str, Any], replaces: bool) -> None:
+    """By its mode, or as the platform says it to a destination that supports refreshes."""
+    assert _stream(entry).replaces is replaces
 
 
 def test_primary_key_of_the_deduplicating_mode() -> None:
     """The configured key, compound and nested, in its order; else the one the source defines."""
     entry = _entry("append_dedup", primary_key=[["tenant", "id"], ["n"]])
     assert _stream(entry).primary_key == (("tenant", "id"), ("n",))
+    assert _stream(entry).deduplicates
     entry = _entry("append_dedup")
     entry["stream"] = {**entry["stream"], "source_defined_primary_key": [["id"]]}
     assert _stream(entry).primary_key == (("id",),)
@@ -262,12 +282,6 @@ def test_primary_key_of_another_shape_is_a_fault(key: object) -> None:
         return
     [fault] = _told({"streams": [entry]})
     assert fault.path == "catalog.streams.0.primary_key"
-
-
-@pytest.mark.parametrize("mode", [["append"], {}, 5, None])
-def test_sync_mode_of_another_shape_deduplicates_nothing(mode: Any) -> None:
-    """As a mode that is not known."""
-    assert _stream(_entry(mode, primary_key=[["id"]])).primary_key == ()
 
 
 @pytest.mark.parametrize("kind", [5, [{"a": 1}], {"a": 1}, [["object"]], True])
