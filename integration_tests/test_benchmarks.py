@@ -17,7 +17,6 @@ from benchmarks.machine import Watch, share
 from benchmarks.measurement import Measurement, configuration, resized
 from benchmarks.report import results, table
 from bulk_destination.connection import Service
-from bulk_destination.mapping.stream import Stream
 from bulk_destination.protocol.catalog import parse_catalog
 from bulk_destination.protocol.messages import StateMessage, read_line
 from destination_hackle.service import HACKLE
@@ -170,8 +169,7 @@ def test_configurations(case: Case) -> None:
     """Every configuration names columns that its input's schema has, and lifts the quotas."""
     assert case.input is not None
     assert case.api is not None
-    stream = parse_catalog(case.input.catalog())
-    assert isinstance(stream, Stream)
+    (stream,) = parse_catalog(case.input.catalog()).streams
     assert stream.schema is not None
     service: Service[Any] = HACKLE if case.part == "hackle" else HEAP
     config = service.config.parse(configuration(case.api, "http://127.0.0.1:1"))
