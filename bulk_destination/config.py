@@ -86,8 +86,15 @@ class DeliveryConfig(Frozen):
     object_storage_config: (
         Annotated[NoStorage | LocalStorage | S3Storage, Field(discriminator="storage_type")] | None
     ) = None
+    #: Of all that is read; beyond it the sync fails when all else has landed.
+    max_rejected_percent: Annotated[float, Field(ge=0, le=100)] = 100
     #: Map and count everything, send nothing.
     dry_run: bool = False
+
+    @property
+    def keeps_rejected(self) -> bool:
+        """Whether rejected records go into files."""
+        return isinstance(self.object_storage_config, LocalStorage | S3Storage)
 
     @property
     @abstractmethod
@@ -142,6 +149,7 @@ _WORDS: Final = {
     "string_too_short": "must not be blank",
     "bool_type": "must be true or false, without quotes",
     "int_type": "must be a whole number, without quotes",
+    "float_type": "must be a number, without quotes",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
     "model_attributes_type": "must be an object",

@@ -7,6 +7,7 @@ Only these end one, and each carries Airbyte's failure type::
     + ConfigurationError    the user, in the configuration or the catalog    config_error
     + WrongServiceError     the user: something else answers at base_url     config_error
     + NothingAcceptedError  the user: not one record could be sent           config_error
+    + TooManyRejectedError  the user: more were rejected than may be         config_error
     + UnavailableError      nobody; no answer in time, run again later       transient_error
     + ObjectStorageError    nobody; rejected records could not be saved      transient_error
     + InterruptedSyncError  nobody; a signal ended the process, run again    transient_error
@@ -69,16 +70,33 @@ class NothingAcceptedError(SyncError):
 
     failure_type = "config_error"
 
-    def __init__(self, service: str, reasons: str, columns: str, *, saved: bool = False) -> None:
-        what_now = (
-            "the records are in the files of rejected records and their states were passed on, so "
-            "the next sync goes on behind them"
-            if saved
-            else "no state was saved, so the next sync reads these records again"
-        )
+    def __init__(self, service: str, reasons: str, columns: str) -> None:
         super().__init__(
             f"No record could be sent to {service}: {reasons}. Check the configuration "
-            f"({columns}); {what_now}"
+            f"({columns}); no state was saved, so the next sync reads these records again"
+        )
+
+
+class TooManyRejectedError(SyncError):
+    """All that is good has landed, but more was rejected than the user wants to pass over.
+
+    The user has to act: tried again, the sync would find nothing to read and be a success.
+    """
+
+    failure_type = "config_error"
+
+    def __init__(
+        self, service: str, judged: int, reasons: str, most_percent: float, *, planned: bool
+    ) -> None:
+        what_now = (
+            f"a sync would load all others into {service} and pass the states on, and then fail"
+            if planned
+            else f"all others are in {service} and the states were passed on, so the next sync "
+            "goes on behind them"
+        )
+        super().__init__(
+            f"More than {most_percent:g} % of {judged:,} records were rejected "
+            f"(max_rejected_percent): {reasons}; {what_now}"
         )
 
 

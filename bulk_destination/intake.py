@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from bulk_destination.connection import Connection
-from bulk_destination.errors import NothingAcceptedError
 from bulk_destination.ledger import Ledger
 from bulk_destination.mapping.record_mapper import Payload, RecordMapper
 from bulk_destination.mapping.values import INEXACT, Rejected, Skipped
@@ -57,7 +55,9 @@ class Intake(Generic[Item]):
                 return _OF_ANOTHER_STREAM
             self.records[stream] += 1
             payload = self.mapper.payload(message["data"], message.get("emitted_at"))
-            return self._mapped_exactly(item, message) if payload is INEXACT else payload
+            return (
+                payload if isinstance(payload, tuple) else self._second_look(item, message, payload)
+            )
         if isinstance(message, StateMessage):
             return message
         if isinstance(message, Unreadable):
@@ -66,6 +66,15 @@ class Intake(Generic[Item]):
             return UNREADABLE
         return None
 
+    def _second_look(
+        self, item: Item, record: RecordMessage, payload: Rejected | Skipped
+    ) -> Payload | Rejected | Skipped:
+        taken = self._mapped_exactly(item, record) if payload is INEXACT else payload
+        if isinstance(taken, Rejected):
+            self.mapper.presence.look(record["data"])
+            self.ledger.blame(of_row=taken.of_row, lacks=taken.lacks)
+        return taken
+
     def _mapped_exactly(self, item: Item, record: RecordMessage) -> Payload | Rejected | Skipped:
         """The payload with all digits of its numbers, where there is a line to read them from."""
         if not isinstance(item, bytes):
@@ -73,17 +82,3 @@ class Intake(Generic[Item]):
         exact = read_exactly(item)
         assert isinstance(exact, dict)  # noqa: S101  # it was a record before
         return self.mapper.payload(exact["record"]["data"], record.get("emitted_at"))
-
-
-def nothing_accepted(
-    ledger: Ledger, connection: Connection, *, saved: bool = False
-) -> NothingAcceptedError:
-    """The error of a sync that could send no record; `saved` as NothingAcceptedError has it."""
-    named = ((field.rpartition(".")[2], column) for field, column in connection.config.columns())
-    columns = [f"{field} `{column}`" for field, column in named]
-    if ledger.empty:
-        columns.append("property_columns")
-    reasons = ", ".join(filter(None, (ledger.reasons(), ledger.skips())))
-    return NothingAcceptedError(
-        connection.endpoint.service, reasons, ", ".join(columns), saved=saved
-    )

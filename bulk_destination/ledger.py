@@ -7,6 +7,8 @@ from typing import Final
 
 #: Reasons told apart. The service's words are part of some, so their number is not ours to know.
 MAX_REASONS: Final = 100
+#: Records from which on their number says something of the configuration.
+ENOUGH_TO_JUDGE: Final = 100
 
 
 @dataclass(slots=True)
@@ -22,6 +24,11 @@ class Ledger:
     skipped: Counter[str] = field(default_factory=Counter)
     #: Those of them that were to be sent, and had nothing to say.
     empty: int = 0
+    #: Of the rejected: what the service refused, and what is a matter of the row alone.
+    refused: int = 0
+    of_rows: int = 0
+    #: Fields that records had nothing for.
+    lacking: set[str] = field(default_factory=set)
     merged: int = 0
     truncated: int = 0
     left_out: int = 0
@@ -47,6 +54,17 @@ class Ledger:
         """One more record is not sent; `empty` if it was to be."""
         self.skipped[reason] += 1
         self.empty += empty
+
+    def blame(self, *, of_row: bool, lacks: str | None) -> None:
+        """What the connector rejects by itself: as `Rejected` has it."""
+        self.of_rows += of_row
+        if lacks is not None:
+            self.lacking.add(lacks)
+
+    @property
+    def judged(self) -> int:
+        """What was accepted or rejected so far."""
+        return self.accepted + self.rejected.total()
 
     @property
     def none_accepted(self) -> bool:

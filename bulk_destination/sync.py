@@ -24,12 +24,11 @@ from bulk_destination.delivery.throttling import Throttling, running_status
 from bulk_destination.errors import (
     InterruptedSyncError,
     LedgerError,
-    NothingAcceptedError,
     SyncError,
 )
 from bulk_destination.http.client import READ_TIMEOUT, BulkClient
 from bulk_destination.http.pacing import RetryPolicy
-from bulk_destination.intake import UNREADABLE, Intake, nothing_accepted
+from bulk_destination.intake import UNREADABLE, Intake
 from bulk_destination.ledger import Ledger
 from bulk_destination.look.dry_run import DryRun
 from bulk_destination.look.progress import Progress
@@ -40,6 +39,7 @@ from bulk_destination.protocol.messages import Message, StateMessage
 from bulk_destination.rejected.object_storage import ObjectStorage, open_object_storage
 from bulk_destination.rejected.rejected_files import RejectedFiles
 from bulk_destination.rejected.rejected_records import folder
+from bulk_destination.verdict import Verdict, is_refused, nothing_accepted, verdict
 
 logger = logging.getLogger("airbyte")
 
@@ -89,6 +89,8 @@ class Sync(Generic[Item]):
     _delivery: Delivery = field(init=False)
     _throttling: Throttling = field(init=False)
     _progress: Progress = field(init=False)
+    #: Whether the source has ended, and nothing is under way.
+    _all_settled: bool = False
     #: Lines that leave before the next states.
     _announcements: list[bytes] = field(default_factory=list)
 
@@ -186,12 +188,13 @@ class Sync(Generic[Item]):
             yield from self._leaving()
             # One large state behind one rejected record is no reason to give up.
             if self._states_stay and len(self._checkpoints) >= MAX_WAITING_STATES:
-                raise self._nothing_accepted()
+                raise nothing_accepted(self.ledger, self.connection)
 
     def _finish(self) -> Iterator[bytes]:
         self._delivery.send_all()
         while self._delivery.under_way:
             yield from self._wait()
+        self._all_settled = True
         self._save()
         yield from self._leaving()
 
@@ -268,9 +271,9 @@ class Sync(Generic[Item]):
     def _note(self, report: LaneReport | Failed) -> None:
         match report:
             case LaneSettled():
-                first = self._settle(report)
-                if first and not self.ledger.accepted:
-                    raise self._nothing_accepted()
+                self._settle(report)
+                if is_refused(self.ledger):
+                    raise nothing_accepted(self.ledger, self.connection)
                 if self._throttling.is_over(self.surroundings.clock()):
                     self._announce()
             case LaneWaits():
@@ -292,9 +295,10 @@ class Sync(Generic[Item]):
         reset = None if limited_for is None else int((now + limited_for) * 1000)
         self._announcements.append(running_status(self.connection.stream, int(now * 1000), reset))
 
-    def _settle(self, report: LaneSettled) -> bool:
+    def _settle(self, report: LaneSettled) -> None:
         settlement = report.settlement
         self.ledger.accepted += settlement.records - len(settlement.rejections)
+        self.ledger.refused += len(settlement.rejections)
         self.ledger.merged += settlement.merged
         refused = {rejection.position: rejection for rejection in settlement.rejections}
         for position, rejection in refused.items():
@@ -304,7 +308,7 @@ class Sync(Generic[Item]):
                 line = self._files.settled(position)
                 if rejected := refused.get(position):
                     self._files.reject(position, line, rejected.reason, rejected.answer)
-        return self._delivery.lane_settled(report)
+        self._delivery.lane_settled(report)
 
     def _leaving(self) -> list[bytes]:
         if self._files is not None:
@@ -338,19 +342,26 @@ class Sync(Generic[Item]):
 
     @property
     def _states_stay(self) -> bool:
-        """While nothing could be accepted, the fault is most likely in the configuration.
+        """While nothing could be accepted, the fault may be in the configuration.
 
-        States stay then, so that a corrected run begins where this one did. Only where files hold
-        all that was rejected, and the service was not asked yet or has not refused all, may they
-        leave.
+        States stay then, so that a corrected run begins where this one did: until something is
+        accepted, or all is settled and the verdict lets them go. Where files hold all that was
+        rejected they may leave before, as long as the service is not asked.
         """
         if not self.ledger.none_accepted:
             return False
-        in_files = self._files is not None and self._files.rejected == self.ledger.rejected.total()
-        return not in_files or self.ledger.empty > 0 or self._delivery.begun
+        if self._all_settled:
+            return self._verdict.states_stay
+        return not self._kept or self.ledger.empty > 0 or self._delivery.begun
 
-    def _nothing_accepted(self) -> NothingAcceptedError:
-        return nothing_accepted(self.ledger, self.connection, saved=not self._states_stay)
+    @property
+    def _kept(self) -> bool:
+        """Whether files hold, or will, all that was rejected."""
+        return self._files is not None and self._files.rejected == self.ledger.rejected.total()
+
+    @property
+    def _verdict(self) -> Verdict:
+        return verdict(self.ledger, self.connection, kept=self._kept)
 
     def _close_ledger(self, seconds: float) -> None:
         adjustments = self.connection.mapper.adjustments
@@ -375,8 +386,11 @@ class Sync(Generic[Item]):
     def _verify(self) -> None:
         if not self.ledger.balances:
             raise LedgerError("the counts do not add up: see the ledger in the log")
-        if self.ledger.none_accepted:
-            raise self._nothing_accepted()
+        judged = self._verdict
+        if judged.warning is not None:
+            logger.warning(judged.warning)
+        if judged.error is not None:
+            raise judged.error
 
 
 def walk_of(

@@ -15,6 +15,7 @@ from bulk_destination.mapping.entries import Expression, fixed_texts
 from bulk_destination.mapping.idempotency import EventKeys, emitted
 from bulk_destination.mapping.lookups import Found, compile_expression, compile_identity, is_nothing
 from bulk_destination.mapping.payload_json import dump
+from bulk_destination.mapping.presence import Presence
 from bulk_destination.mapping.properties import Limits, PropertyMapper
 from bulk_destination.mapping.reading import Reading
 from bulk_destination.mapping.record_mapper import Payload
@@ -63,6 +64,7 @@ class UserEvents:
         reading.done()
         self.names = reading.names
         self._skips_deleted = DELETED_AT not in reading.columns
+        self.presence = Presence({USER_ID.field: user_id, "event_key": key}, stream.schema)
         self._event_key = compile_expression(key, stream.schema, Found(key))
         self._user_id = compile_identity(user_id, stream.schema, USER_ID, Found(user_id))
         self._value = _Optional(value, stream.schema)

@@ -39,9 +39,9 @@ class Adjustments(values.Adjustments):
 def event_key(value: object) -> str | Rejected:
     """The key of an event: text, and not blank."""
     if type(value) is str:
-        return value if visible(value) else Rejected("event_key_blank")
+        return value if visible(value) else Rejected("event_key_blank", of_row=True)
     if value is MISSING or value is None:
-        return Rejected("event_key_missing")
+        return Rejected("event_key_missing", of_row=True, lacks="event_key")
     return Rejected("event_key_not_text")
 
 

@@ -25,6 +25,7 @@ from bulk_destination.mapping.entries import fixed_texts
 from bulk_destination.mapping.idempotency import EventKeys, emitted
 from bulk_destination.mapping.lookups import Found, compile_expression, compile_identity, is_nothing
 from bulk_destination.mapping.payload_json import dump
+from bulk_destination.mapping.presence import Presence
 from bulk_destination.mapping.properties import PropertyMapper, Scalar
 from bulk_destination.mapping.reading import Reading
 from bulk_destination.mapping.record_mapper import Payload, RecordMapper
@@ -98,6 +99,7 @@ class Track:
         reading.done()
         self.names = reading.names
         self._skips_deleted = DELETED_AT not in reading.columns
+        self.presence = Presence({PERSON.field: identity, "event": event}, stream.schema)
         self._event = compile_expression(event, stream.schema, Found(event))
         self._identity = compile_identity(identity, stream.schema, PERSON, Found(identity))
         self._timestamp_column = config.timestamp_column
@@ -177,6 +179,7 @@ class _AddProperties:
         reading.done()
         self.names = reading.names
         self._skips_deleted = DELETED_AT not in reading.columns
+        self.presence = Presence({identifier.field: identity}, stream.schema)
         self._identity = compile_identity(identity, stream.schema, identifier, Found(identity))
         self._mapper = PropertyMapper(self._selection, stream.schema, PROPERTY_LIMITS)
 

@@ -110,9 +110,10 @@ def test_no_storage_is_touched(connector: Connector, tmp_path: Path) -> None:
 
 def test_all_rejected_fails_like_the_real_one(connector: Connector) -> None:
     """The plan is there, and the failure names the column."""
-    record = connector.record({"name": "x", "who": "null"})
-    outcome = connector.write_here(connector.config("http://127.0.0.1:9", dry_run=True), [record])
-    assert plan(outcome)["rejected"] == 1
+    records = [connector.record({"name": "x", "who": "null"})] * 100
+    outcome = connector.write_here(connector.config("http://127.0.0.1:9", dry_run=True), records)
+    assert plan(outcome)["rejected"] == 100
+    assert plan(outcome)["would_fail"] == f"A sync would fail: {outcome.error['message']}"
     assert outcome.error["failure_type"] == "config_error"
     assert "identity_column `who`" in outcome.error["message"]
 

@@ -26,14 +26,23 @@ CONNECTORS = {
 RANKS = [
     *("errors", "names", "ledger", "fields"),
     *("mapping", "protocol", "http", "delivery", "rejected"),
-    *("config", "connection", "intake", "look", "connection_check", "sync"),
+    *("config", "connection", "verdict", "intake", "look", "connection_check", "sync"),
     *("command_line", "destination", "__init__"),
 ]
 #: The same within each room.
 ROOMS = {
     "mapping": [
         *("values", "times", "payload_json", "spelling", "columns", "schema", "entries"),
-        *("grammar", "lookups", "bookkeeping", "reading", "exclusions", "stream", "properties"),
+        *(
+            "grammar",
+            "lookups",
+            "presence",
+            "bookkeeping",
+            "reading",
+            "exclusions",
+            "stream",
+            "properties",
+        ),
         *("idempotency", "record_mapper", "__init__"),
     ],
     "protocol": [
@@ -53,7 +62,7 @@ ROOMS = {
 }
 #: Modules that decide; `mapping` is pure as a whole.
 PURE = [
-    *("errors", "names", "ledger", "fields", "connection"),
+    *("errors", "names", "ledger", "fields", "connection", "verdict"),
     *(f"mapping/{module}" for module in ROOMS["mapping"]),
     *(f"protocol/{module}" for module in ("messages", "catalog", "checkpoints")),
     *(f"http/{module}" for module in ("words", "signs", "replies", "endpoint", "pacing")),

@@ -46,8 +46,6 @@ class _Lane:
     open_since: float | None = None
     #: The first record of each batch that was handed over and is not settled.
     handed: "deque[int]" = field(default_factory=deque)
-    #: Whether anything of it is settled, be it not a whole batch.
-    begun: bool = False
 
 
 class Delivery:
@@ -70,10 +68,7 @@ class Delivery:
         self._lanes = [_Lane(OpenBatch(client.endpoint.max_items)) for client in clients]
         self._threads: list[threading.Thread] = []
         self._unsettled_bytes = 0
-        #: Until the service has accepted something one lane alone asks, so that a wrong
-        #: configuration is found by one refused batch, not by several.
         self._landed = Landed()
-        self._first_lane: int | None = None
         app_window = quotas.app_window() if quotas else None
         self._app_quota = AppQuota(app_window, clock) if app_window else None
         self._senders = [
@@ -112,7 +107,7 @@ class Delivery:
     @property
     def begun(self) -> bool:
         """Whether there was anything to send."""
-        return self._first_lane is not None or any(lane.open for lane in self._lanes)
+        return bool(self._threads) or any(lane.open for lane in self._lanes)
 
     @property
     def under_way(self) -> int:
@@ -155,15 +150,12 @@ class Delivery:
             if lane.open:
                 self._send(number)
 
-    def lane_settled(self, report: LaneSettled) -> bool:
-        """Takes note; tells whether it was the first request of the whole sync."""
+    def lane_settled(self, report: LaneSettled) -> None:
+        """Takes note."""
         lane = self._lanes[report.lane]
         for _ in range(report.batches):
             lane.handed.popleft()
         self._unsettled_bytes -= report.weight
-        first = report.lane == self._first_lane and not lane.begun
-        lane.begun = True
-        return first
 
     def stop(self) -> None:
         """Ends the senders: a request under way ends by itself, nothing new begins."""
@@ -185,22 +177,14 @@ class Delivery:
         lane.open_since = None
         lane.handed.append(batch.positions[0])
         self._unsettled_bytes += batch.weight
-        if self._first_lane is None:
-            self._first_lane = number
+        if not self._threads:
             self._threads = [
-                threading.Thread(
-                    target=self._run_lane, args=(each,), name=f"lane {each}", daemon=True
-                )
-                for each in range(len(self._lanes))
+                threading.Thread(target=sender.run, name=f"lane {each}", daemon=True)
+                for each, sender in enumerate(self._senders)
             ]
             for thread in self._threads:
                 thread.start()
         lane.todo.put(batch)
-
-    def _run_lane(self, number: int) -> None:
-        if number != self._first_lane:
-            self._landed.wait()
-        self._senders[number].run()
 
     def _lane_quota(self, number: int, quotas: Quotas | None, merges: bool) -> Unlimited | Limited:
         todo = self._lanes[number].todo

@@ -20,6 +20,7 @@ from bulk_destination.delivery.settlement import settle
 from bulk_destination.errors import InterruptedSyncError
 from bulk_destination.http.client import BulkClient
 from bulk_destination.http.replies import Accepted, Settled, Unsettled
+from bulk_destination.ledger import ENOUGH_TO_JUDGE
 
 #: The app's key in its window.
 _APP: Final = ""
@@ -205,26 +206,46 @@ class Limited:
 
 
 class Landed:
-    """How many requests of the sync the service has accepted. Thread-safe."""
+    """How many requests of the sync the service has accepted. Thread-safe.
+
+    Until there is one, one lane at a time asks: so a wrong configuration is found by one refused
+    batch, not by several. After a failure, or enough refusals, none asks until the sync's owner
+    has heard of it, and ends it.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._any = threading.Event()
+        self._changed = threading.Condition()
+        self._is_asking = False
+        self._is_stopped = False
+        self._refused = 0
         self.count = 0
 
     def one(self) -> None:
         """One more."""
-        with self._lock:
+        with self._changed:
             self.count += 1
-        self._any.set()
+            if self.count == 1:
+                self._changed.notify_all()
 
-    def wait(self) -> None:
-        """Waits for the first, or the end of the sync."""
-        self._any.wait()
+    def begin(self) -> None:
+        """A lane asks, when it has its turn."""
+        with self._changed:
+            while self._is_asking and not (self.count or self._is_stopped):
+                self._changed.wait()
+            self._is_asking = True
+
+    def end(self, refused: int) -> None:
+        """All of its request is settled; that many records were refused."""
+        with self._changed:
+            self._refused += refused
+            self._is_asking = self._refused >= ENOUGH_TO_JUDGE
+            self._changed.notify_all()
 
     def stop(self) -> None:
         """Ends all waiting."""
-        self._any.set()
+        with self._changed:
+            self._is_stopped = True
+            self._changed.notify_all()
 
 
 @dataclass(slots=True)
@@ -245,7 +266,9 @@ class Sender:
         """Sends what comes until the end or the first failure, which it reports."""
         try:
             while request := self.quota.next_request():
+                self.landed.begin()
                 settlement = settle(request, self.client.endpoint, self.merges, self)
+                self.landed.end(len(settlement.rejections))
                 whole = self.quota.settled()
                 self.report(LaneSettled(self.lane, whole, request.weight, settlement))
         except BaseException as error:  # noqa: BLE001  # reported to the owner, who raises it

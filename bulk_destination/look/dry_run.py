@@ -7,7 +7,7 @@ from typing import Generic, NoReturn, TypeVar
 
 from bulk_destination.connection import Connection
 from bulk_destination.errors import InterruptedSyncError
-from bulk_destination.intake import Intake, nothing_accepted
+from bulk_destination.intake import UNREADABLE, Intake
 from bulk_destination.ledger import Ledger
 from bulk_destination.look.plan import Plan
 from bulk_destination.mapping.record_mapper import Payload
@@ -37,7 +37,7 @@ class DryRun(Generic[Item]):
     def run(self, source: Iterable[list[Item]]) -> Iterator[bytes]:
         """Logs the plan for all of `source`; yields nothing.
 
-        Raises NothingAcceptedError where a real sync would.
+        Raises the error that a real sync would end with, as far as it can be known.
         """
         logger.info(self._nothing_sent)
         for items in source:
@@ -48,8 +48,8 @@ class DryRun(Generic[Item]):
             logger.info(line)
         logger.info(f"Plan: {json.dumps(self.plan.as_json())}")
         logger.info(self._nothing_sent)
-        if self._ledger.none_accepted:
-            raise nothing_accepted(self._ledger, self._connection)
+        if (error := self.plan.verdict.error) is not None:
+            raise error
         return iter(())
 
     def take(self, item: Item) -> Payload | Rejected | Skipped | None:
@@ -61,6 +61,8 @@ class DryRun(Generic[Item]):
             self._ledger.skip(taken.reason, empty=taken.empty)
         elif isinstance(taken, Rejected):
             self._ledger.reject(self._ledger.read, taken.reason)
+            if taken is UNREADABLE:
+                self.plan.keeps_all = False
         return None if isinstance(taken, StateMessage) else taken
 
     @property

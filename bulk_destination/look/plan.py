@@ -16,6 +16,7 @@ from bulk_destination.delivery.batches import OpenBatch, lane_of
 from bulk_destination.ledger import Ledger
 from bulk_destination.look.told_names import IsListed, properties_listed, told_in_a_log
 from bulk_destination.mapping.record_mapper import Payload
+from bulk_destination.verdict import Verdict, verdict
 
 #: More property names than this are hard to find one's way in.
 MANY_PROPERTIES: Final = 200
@@ -65,6 +66,9 @@ class Plan:
 
     def __init__(self, connection: Connection, ledger: Ledger, *, tells_all: bool = False) -> None:
         self.ledger = ledger
+        #: Whether files would hold all that was rejected so far.
+        self.keeps_all = connection.config.keeps_rejected
+        self._connection = connection
         self._tells_all = tells_all
         self._is_listed = properties_listed(connection)
         #: Requests and bytes that would be sent.
@@ -167,10 +171,22 @@ class Plan:
                 f"{self.service} makes them one{stays}"
             )
 
+    @property
+    def verdict(self) -> Verdict:
+        """How a sync would end, if the service took all that it is sent."""
+        return verdict(self.ledger, self._connection, kept=self.keeps_all, planned=True)
+
     def warnings(self) -> list[str]:
         """What a sync would warn of: fields that nobody reads, and columns that never came."""
         # Of a record that is rejected, not all columns are looked at.
-        return self._unknown + (self._mapper.warnings() if self.ledger.accepted else [])
+        found = self._unknown + (self._mapper.warnings() if self.ledger.accepted else [])
+        return found if self.verdict.warning is None else [*found, self.verdict.warning]
+
+    @property
+    def would_fail(self) -> str | None:
+        """With what words a sync would fail."""
+        error = self.verdict.error
+        return None if error is None else f"A sync would fail: {error}"
 
     def as_json(self) -> dict[str, Any]:
         """The plan for machines."""
@@ -199,6 +215,7 @@ class Plan:
             },
             "dangers": list(self.dangers()),
             "warnings": self.warnings(),
+            "would_fail": self.would_fail,
         }
 
     def lines(self) -> Iterator[str]:
@@ -226,6 +243,8 @@ class Plan:
             yield f"Property: {name}: {use.count:,} ({types})"
         for words in (*self.dangers(), *self.warnings()):
             yield f"Look at this: {words}"
+        if self.would_fail is not None:
+            yield self.would_fail
 
     def _close(self, batch: OpenBatch) -> None:
         closed = batch.close()

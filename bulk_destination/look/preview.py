@@ -123,6 +123,8 @@ def _parts(preview: Preview, plan: Plan) -> Iterator[RenderableType]:
         yield _table("Properties", ["property", "records", "types"], rows)
     for warning in (*found["dangers"], *found["warnings"]):
         yield Text(f"! {_plain(warning)}", style="yellow")
+    if plan.would_fail is not None:
+        yield Text(f"! {_plain(plan.would_fail)}", style="red")
     yield Text(f"Nothing was sent to {plan.service}.", style="bold")
 
 

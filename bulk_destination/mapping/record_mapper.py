@@ -4,6 +4,7 @@ from collections.abc import Set
 from typing import ClassVar, Protocol
 
 from bulk_destination.mapping.columns import Record
+from bulk_destination.mapping.presence import Presence
 from bulk_destination.mapping.values import Adjustments, Rejected, Skipped
 
 #: One item of a bulk request: the identity it is about, and its JSON.
@@ -29,6 +30,10 @@ class RecordMapper(Protocol):
         """What the configuration calls columns and the properties that they become, and all
         fixed names of events.
         """
+
+    @property
+    def presence(self) -> Presence:
+        """Whether the columns that every record has to fill are there."""
 
     @property
     def adjustments(self) -> Adjustments:

@@ -36,8 +36,8 @@ _ISO_8601: Final = re.compile(
 _DIGITS: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _COMPACT: Final = re.compile(r"(\d{8})(\d\d)?(\d\d)?(\d\d)?", re.ASCII)
 
-_NOT_READABLE: Final = Rejected("timestamp_not_readable")
-_NOT_PLAUSIBLE: Final = Rejected("timestamp_not_plausible")
+_NOT_READABLE: Final = Rejected("timestamp_not_readable", of_row=True)
+_NOT_PLAUSIBLE: Final = Rejected("timestamp_not_plausible", of_row=True)
 #: Years that hold what programs write for "no time", in whatever zone.
 _SUSPECT_YEARS: Final = {"0001", "1969", "1970", "9998", "9999"}
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  # as it is written, in any zone
@@ -95,7 +95,7 @@ class Times:
                     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1_000)
             for per_second, unit in _FINER.items():
                 if earliest * per_second <= value <= latest * per_second:
-                    return Rejected(f"timestamp_in_{unit}")
+                    return Rejected(f"timestamp_in_{unit}", of_row=True)
         except (ValueError, OverflowError, ArithmeticError):
             return _NOT_READABLE  # NaN, and more digits than Python makes text of
         return _NOT_PLAUSIBLE
@@ -148,11 +148,11 @@ def _no_time(moment: datetime) -> Rejected | None:
         utc = written
     for one in (written, utc):
         if one.date() == date.min:
-            return Rejected("timestamp_is_0001_01_01")
+            return Rejected("timestamp_is_0001_01_01", of_row=True)
         if one == _EPOCH:
-            return Rejected("timestamp_is_1970_01_01")
+            return Rejected("timestamp_is_1970_01_01", of_row=True)
         if one.year == 9999:
-            return Rejected("timestamp_is_year_9999")
+            return Rejected("timestamp_is_year_9999", of_row=True)
     return None
 
 

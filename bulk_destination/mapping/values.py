@@ -6,7 +6,7 @@ Lengths are in code points: whether services count those or UTF-16 units is not 
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 from unicodedata import category
@@ -48,6 +48,10 @@ class Rejected:
     """This record cannot be sent. `reason` is counted in the ledger and holds no value."""
 
     reason: str
+    #: Whether this row alone is to blame: it says nothing of the configuration.
+    of_row: bool = field(default=False, compare=False)
+    #: The field that the record has nothing for, if that is it.
+    lacks: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ class Identifier:
         text = text.strip()
         seen = visible(text)
         if len(seen) <= _LONGEST_NOBODY and seen.lower() in NOBODY:
-            return Rejected(f"{self.field}_of_no_single_person")
+            return Rejected(f"{self.field}_of_no_single_person", of_row=True)
         return text
 
     def sized(self, text: str) -> str | Rejected:
@@ -162,13 +166,13 @@ def identifier(
 def _text_of_identifier(value: object, field: str, *, repairable: bool = False) -> str | Rejected:
     if type(value) is not str:
         if value is MISSING or value is None:
-            return Rejected(f"{field}_missing")
+            return Rejected(f"{field}_missing", of_row=True, lacks=field)
         if may_be_inexact(value):
             return INEXACT
         number = decimal_text(value)
         return Rejected(f"{field}_not_text") if number is None else number
     if not visible(value):
-        return Rejected(f"{field}_blank")
+        return Rejected(f"{field}_blank", of_row=True)
     # Repairing it could make two people (or accounts) one.
     if not repairable and not value.isascii() and has_lone_surrogate(value):
         return Rejected(f"{field}_not_valid_unicode")

@@ -17,6 +17,7 @@ GATEWAYS: Final = "integration_tests/test_gateways.py"
 HACKLE: Final = "integration_tests/test_hackle.py"
 INPUT: Final = "integration_tests/test_write_input.py"
 REJECTED: Final = "integration_tests/test_write_rejected.py"
+VERDICT: Final = "integration_tests/test_verdict.py"
 S3: Final = "integration_tests/test_rejected_s3.py"
 PRIVACY: Final = "integration_tests/test_privacy.py"
 CHAOS: Final = "integration_tests/test_chaos.py::test_a_short_chaos"
@@ -52,8 +53,10 @@ PROMISES: Final[dict[str, dict[str, dict[str, list[str]]]]] = {
                 f"{FAULTS}::test_bad_items_stand_alone",
                 f"{HACKLE}::test_a_refused_request_is_split",
             ],
-            "the service refuses all of the first request, or something else answers before it has "
+            "the service refuses all that it is sent, or something else answers before it has "
             "accepted anything": [
+                f"{VERDICT}::test_all_that_was_asked_is_refused",
+                f"{VERDICT}::test_a_hundred_refused_are_enough",
                 f"{FAULTS}::test_first_request_refused_to_the_last_item",
                 f"{FAULTS}::test_something_else_answers",
             ],
@@ -90,7 +93,10 @@ PROMISES: Final[dict[str, dict[str, dict[str, list[str]]]]] = {
             ],
             "no record at all could be sent": [
                 f"{FAULTS}::test_no_record_can_be_mapped",
-                f"{REJECTED}::test_nothing_but_bad_records",
+                f"{VERDICT}::test_a_quiet_hour_is_no_wrong_configuration",
+            ],
+            "more records are rejected than max_rejected_percent": [
+                f"{VERDICT}::test_more_rejected_than_may_be",
             ],
             "rejected records cannot be saved": [
                 f"{REJECTED}::test_a_folder_that_fails_midway",
@@ -100,6 +106,59 @@ PROMISES: Final[dict[str, dict[str, dict[str, list[str]]]]] = {
             "SIGTERM, SIGINT": [
                 f"{INTERRUPTED}::test_asked_to_stop",
                 f"{INTERRUPTED}::test_asked_to_stop_while_heap_is_away",
+            ],
+        },
+        "When a sync fails": {
+            "Rejected records alone do not fail a sync.": [
+                f"{VERDICT}::test_more_rejected_than_may_be",
+            ],
+            "What is good lands, and the rest is counted.": [
+                f"{REJECTED}::test_what_is_rejected_is_in_a_file",
+            ],
+            "A sync that could send nothing at all fails as config_error.": [
+                f"{FAULTS}::test_no_record_can_be_mapped",
+            ],
+            "No state leaves, so that a corrected sync reads the same records again.": [
+                f"{FAULTS}::test_no_record_can_be_mapped",
+            ],
+            "That is so, too, where nothing was rejected and all updates were empty: a property "
+            "column is misspelled then.": [
+                f"{VERDICT}::test_nothing_but_empty_updates",
+            ],
+            "A quiet hour is no wrong configuration.": [
+                f"{VERDICT}::test_the_next_sync_goes_on_behind_a_quiet_one",
+            ],
+            "Such a sync is a success with a warning, and its states leave, if all that it "
+            "rejected had no identity or event, an identity that belongs to nobody, or an "
+            "unreadable timestamp; if the column is in the stream's schema or was in a record; "
+            "and if it rejected fewer than 100.": [
+                f"{VERDICT}::test_a_quiet_hour_is_no_wrong_configuration",
+                f"{VERDICT}::test_every_api_is_judged",
+            ],
+            "It is a success, too, if files hold all that it rejected.": [
+                f"{VERDICT}::test_a_quiet_hour_is_no_wrong_configuration",
+                f"{REJECTED}::test_nothing_but_bad_records",
+            ],
+            "Where the service refused all that it was sent, neither helps.": [
+                f"{VERDICT}::test_all_that_was_asked_is_refused",
+                f"{VERDICT}::test_refused_though_files_hold_them",
+            ],
+            "To be told of many rejected records, set max_rejected_percent below 100.": [
+                f"{VERDICT}::test_more_rejected_than_may_be",
+            ],
+            "Of 100 records or more, skipped ones aside, no larger share may then be rejected.": [
+                f"{VERDICT}::test_more_rejected_than_may_be",
+            ],
+            "Otherwise the sync ends as config_error, which Airbyte does not try again, with the "
+            "reasons and their counts.": [
+                f"{VERDICT}::test_more_rejected_than_may_be",
+            ],
+            "By then what is good has landed, and all states have left.": [
+                f"{VERDICT}::test_more_rejected_than_may_be",
+            ],
+            "dry_run and preview say whether a sync would fail.": [
+                f"{VERDICT}::test_a_quiet_hour_is_no_wrong_configuration",
+                f"{VERDICT}::test_more_rejected_than_may_be",
             ],
         },
         "The ledger": {

@@ -406,10 +406,10 @@ def test_every_reason_is_there(page: str, package: str) -> None:
     assert set(named) == set(found) | elsewhere
     assert len(named) == len(set(named))
     source = _all_of("bulk_destination") + _all_of(package)
-    written = set(re.findall(r'Rejected\("(\w+)"\)', source))
+    written = set(re.findall(r'Rejected\("(\w+)"[,)]', source))
     assert written <= set(named)
     assert {"unreadable", "of_another_stream"} <= written
-    ways = set(re.findall(r'Rejected\(f"\{(?:self\.)?field\}_(\w+)"\)', source))
+    ways = set(re.findall(r'Rejected\(f"\{(?:self\.)?field\}_(\w+)"[,)]', source))
     field = f"{EVENTS[page][1]}_"
     assert ways == {reason.removeprefix(field) for reason in found if reason.startswith(field)}
 

@@ -1,0 +1,87 @@
+"""What a sync of one stream comes to, judged when all of it is settled. Pure.
+
+A sync that could send nothing is a failure if its configuration may be the reason: then no state
+leaves, so that a corrected one reads the same records again. But an hour in which two guests came
+by is no wrong configuration, and would fail again with every hour that follows. So where all that
+was rejected was so for what its rows hold, and the columns are there, it is a success, with a
+warning. It is one, too, where files hold all that was rejected, as nothing is lost then.
+
+A sync of several streams is judged stream by stream: it fails if one of them does.
+"""
+
+from dataclasses import dataclass
+
+from bulk_destination.connection import Connection
+from bulk_destination.errors import NothingAcceptedError, SyncError, TooManyRejectedError
+from bulk_destination.ledger import ENOUGH_TO_JUDGE, Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a stream ends, and whether its states may leave."""
+
+    error: SyncError | None = None
+    warning: str | None = None
+    states_stay: bool = False
+
+
+def verdict(
+    ledger: Ledger, connection: Connection, *, kept: bool, planned: bool = False
+) -> Verdict:
+    """The end of a stream with these counts, or of one that is only `planned`.
+
+    `kept` says that files hold all that was rejected.
+    """
+    if ledger.none_accepted and not _is_quiet(ledger, connection, kept):
+        return Verdict(nothing_accepted(ledger, connection), states_stay=True)
+    service, most = connection.endpoint.service, connection.config.max_rejected_percent
+    if _is_beyond(ledger, most):
+        reasons = ledger.reasons()
+        return Verdict(TooManyRejectedError(service, ledger.judged, reasons, most, planned=planned))
+    return Verdict(warning=_quiet_words(ledger, service, kept) if ledger.none_accepted else None)
+
+
+def _is_beyond(ledger: Ledger, most_percent: float) -> bool:
+    """Whether more than `most_percent` of what was read were rejected, skipped records aside."""
+    if ledger.judged < ENOUGH_TO_JUDGE:
+        return False
+    return ledger.rejected.total() * 100 > ledger.judged * most_percent
+
+
+def is_refused(ledger: Ledger) -> bool:
+    """Whether the service refused so much, and accepted nothing, that no end is waited for."""
+    return not ledger.accepted and ledger.refused >= ENOUGH_TO_JUDGE
+
+
+def nothing_accepted(ledger: Ledger, connection: Connection) -> NothingAcceptedError:
+    """The error of a sync that could send no record."""
+    named = ((field.rpartition(".")[2], column) for field, column in connection.config.columns())
+    columns = [f"{field} `{column}`" for field, column in named]
+    if ledger.empty:
+        columns.append("property_columns")
+    reasons = ", ".join(filter(None, (ledger.reasons(), ledger.skips())))
+    return NothingAcceptedError(connection.endpoint.service, reasons, ", ".join(columns))
+
+
+def _is_quiet(ledger: Ledger, connection: Connection, kept: bool) -> bool:
+    """Whether nothing says that the configuration is the reason."""
+    rejected = ledger.rejected.total()
+    if ledger.refused or not rejected:
+        return False
+    return kept or (
+        rejected == ledger.of_rows
+        and rejected < ENOUGH_TO_JUDGE
+        and not any(map(connection.mapper.presence.is_nowhere, ledger.lacking))
+    )
+
+
+def _quiet_words(ledger: Ledger, service: str, kept: bool) -> str:
+    reason = (
+        "They are in the files of rejected records"
+        if kept
+        else "They were rejected for what they hold, and the columns are there"
+    )
+    return (
+        f"No record could be sent to {service}: {ledger.reasons()}. {reason}, "
+        "so this is no failure, and the next sync goes on behind them"
+    )
