@@ -126,7 +126,8 @@ def _write(
     if isinstance(walk, DryRun):
         yield from walk.run(source)
         return
-    logger.info(f"Loading stream `{connection.stream.name}` by {connection.mapper.kind}")
+    for route in connection.routes:
+        logger.info(f"Loading stream {route.stream} by {route.mapper.kind}")
     if not parsed.progress:
         yield from walk.run(source)
         return

@@ -4,8 +4,7 @@ Downstream of here nothing reads a configuration key.
 """
 
 import contextlib
-from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -18,7 +17,6 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from bulk_destination.delivery.quotas import Quotas
 from bulk_destination.errors import ConfigurationError, Fault
 from bulk_destination.fields import Frozen, OptionalText
 from bulk_destination.mapping.grammar import Wanted
@@ -77,8 +75,9 @@ class DeliveryConfig(Frozen):
 
     #: What a text that has to match a pattern must be, by its path.
     patterns: ClassVar[Mapping[str, str]] = {}
-    #: Parts that are told apart by a constant: its name, and what it may be.
-    choices: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    #: Parts that are told apart by a constant: its name, and what it may be. A `*` stands for any
+    #: place in a list.
+    choices: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {}
 
     requests_in_flight: Annotated[int, Field(ge=1, le=16)] = 4
     max_retry_seconds: Annotated[int, Field(ge=1, le=3600)] = 600
@@ -95,15 +94,6 @@ class DeliveryConfig(Frozen):
     def keeps_rejected(self) -> bool:
         """Whether rejected records go into files."""
         return isinstance(self.object_storage_config, LocalStorage | S3Storage)
-
-    @property
-    @abstractmethod
-    def quotas(self) -> Quotas | None:
-        """The quotas to keep, if any."""
-
-    @abstractmethod
-    def columns(self) -> Iterable[tuple[str, str]]:
-        """What each field says that asks for one value, after the path of the field."""
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Self:
@@ -134,9 +124,11 @@ def unknown_fields(part: BaseModel, prefix: str = "") -> Iterator[str]:
         value = getattr(part, name)
         if isinstance(value, BaseModel):
             yield from unknown_fields(value, f"{prefix}{name}.")
+        for at, each in enumerate(value if isinstance(value, tuple) else ()):
+            yield from unknown_fields(each, f"{prefix}{name}.{at}.")
 
 
-_CHOICES: Final = {"object_storage_config": ("storage_type", "`None`, `Local` or `S3`")}
+_CHOICES: Final = {"object_storage_config": ("storage_type", ("None", "Local", "S3"))}
 _PATTERNS: Final = {
     "object_storage_config.s3_bucket_name": "must be the name of a bucket, and nothing else",
     "object_storage_config.s3_bucket_region": "must be a region, such as eu-central-1",
@@ -147,6 +139,8 @@ _WORDS: Final = {
     "missing": "is required",
     "string_type": 'must be text, in quotes ("...")',
     "string_too_short": "must not be blank",
+    "too_short": "must have at least one entry",
+    "tuple_type": "must be a list",
     "bool_type": "must be true or false, without quotes",
     "int_type": "must be a whole number, without quotes",
     "float_type": "must be a number, without quotes",
@@ -161,16 +155,36 @@ _WORDS: Final = {
 def _fault(model: type[DeliveryConfig], detail: ErrorDetails) -> Fault:
     kind = detail["type"]
     choices = {**_CHOICES, **model.choices}
-    # In a union, pydantic puts the chosen constant into the path; the user's JSON has no such key.
-    location = [str(part) for part in detail["loc"]]
-    if len(location) > 2 and location[0] in choices:
-        del location[1]
+    location, place = _location(detail["loc"], choices)
+    path = ".".join(location) or "configuration"
     if kind in {"union_tag_not_found", "union_tag_invalid"}:
         verb = "is required:" if kind == "union_tag_not_found" else "must be"
-        constant, constants = choices[location[0]]
-        return Fault(f"{location[0]}.{constant}", f"{verb} {constants}")
-    path = ".".join(location) or "configuration"
+        constant, constants = choices[place]
+        return Fault(f"{path}.{constant}", f"{verb} {_one_of(constants)}")
     if kind == "string_pattern_mismatch":
         return Fault(path, {**_PATTERNS, **model.patterns}[path])
     words = _WORDS.get(kind)
     return Fault(path, words.format(**detail.get("ctx", {})) if words else detail["msg"])
+
+
+def _location(
+    loc: tuple[int | str, ...], choices: Mapping[str, tuple[str, tuple[str, ...]]]
+) -> tuple[list[str], str]:
+    """Where a fault is in the user's JSON, and the same with `*` for each place in a list.
+
+    In a union, pydantic puts the chosen constant into the path; the JSON has no such key.
+    """
+    location: list[str] = []
+    places: list[str] = []
+    for part in loc:
+        choice = choices.get(".".join(places))
+        if choice is not None and part in choice[1]:
+            continue
+        location.append(str(part))
+        places.append("*" if isinstance(part, int) else part)
+    return location, ".".join(places)
+
+
+def _one_of(constants: tuple[str, ...]) -> str:
+    *first, last = (f"`{each}`" for each in constants)
+    return f"{', '.join(first)} or {last}"

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic
 
-from bulk_destination.config import Config, DeliveryConfig
+from bulk_destination.config import Config, DeliveryConfig, unknown_fields
+from bulk_destination.delivery.quotas import Quotas
 from bulk_destination.errors import ConfigurationError, Fault
 from bulk_destination.http.endpoint import Endpoint
 from bulk_destination.http.replies import Accepted, Refused, TooLarge
@@ -31,13 +32,33 @@ class Service(Generic[Config]):
     #: Where the form of the configuration stands, for Airbyte.
     spec: Path
     config: type[Config]
-    endpoint: Callable[[Config], Endpoint]
-    #: Raises a ConfigurationError where columns cannot be read, or the stream lacks them.
-    mapper: Callable[[Config, Stream], RecordMapper]
+    #: Raises a ConfigurationError where columns cannot be read, or a stream lacks them.
+    routes: Callable[[Config, Catalog], "Routes"]
     #: For `check`: where to ask, and items by which the service shows itself and stores nothing.
     probe: Callable[[Config], tuple[Endpoint, bytes]]
     #: What is wrong if it answers so, and the way out; None if all is well.
     probe_fault: Callable[[Config, Accepted | Refused | TooLarge], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where the records of one stream go, and what they become."""
+
+    stream: Stream
+    endpoint: Endpoint
+    mapper: RecordMapper
+    #: What to keep of all that goes to this endpoint.
+    quotas: Quotas | None = None
+    #: The fields that ask for one value, and what they say.
+    columns: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """One for each stream of the catalog, in its order, and words about what is ignored."""
+
+    of_streams: tuple[Route, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +67,15 @@ class Connection:
 
     config: DeliveryConfig
     catalog: Catalog
-    endpoint: Endpoint
-    mapper: RecordMapper
+    #: One for each stream of the catalog, in its order.
+    routes: tuple[Route, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
-    def stream(self) -> Stream:
-        """The one stream."""
-        return self.catalog.streams[0]
+    def route(self) -> Route:
+        """That of the one stream."""
+        [route] = self.routes
+        return route
 
 
 def connect(
@@ -64,32 +87,39 @@ def connect(
     """
     faults: list[Fault] = []
     config: Config | None = None
-    mapper: RecordMapper | None = None
     catalog: Catalog | None = None
+    routes: Routes | None = None
     try:
-        catalog = _of_one_stream(parse_catalog(raw_catalog))
+        catalog = parse_catalog(raw_catalog)
     except ConfigurationError as error:
         faults += error.faults
     try:
         config = service.config.parse(raw_config)
         if catalog is not None:
-            mapper = service.mapper(config, catalog.streams[0])
+            routes = service.routes(config, catalog)
     except ConfigurationError as error:
         faults[:0] = error.faults
-    if config is None or mapper is None or catalog is None:
+    if config is None or catalog is None or routes is None:
         raise ConfigurationError(faults)
-    endpoint = service.endpoint(config)
-    schema = catalog.streams[0].schema
-    names = {*mapper.names, *(listed_names(schema) if schema is not None else ())}
-    endpoint = replace(endpoint, words=endpoint.words.and_names(names))
-    return Connection(config, catalog, endpoint, mapper)
+    warnings = (*unknown_fields(config), *routes.warnings)
+    return Connection(config, catalog, tuple(map(_with_names, routes.of_streams)), warnings)
 
 
-def _of_one_stream(catalog: Catalog) -> Catalog:
+def one_stream(catalog: Catalog) -> Stream:
+    """The catalog's only stream; raises ConfigurationError where it has several."""
     if len(catalog.streams) != 1:
         fault = (
             f"must have exactly one stream, and has {len(catalog.streams)}: one connection loads "
             "one stream. Choose one, and make a connection for each other one"
         )
         raise ConfigurationError([Fault("catalog", fault)])
-    return catalog
+    return catalog.streams[0]
+
+
+def _with_names(route: Route) -> Route:
+    """What a service says of the stream's columns may be shown."""
+    schema = route.stream.schema
+    names = {*route.mapper.names, *(listed_names(schema) if schema is not None else ())}
+    return replace(
+        route, endpoint=replace(route.endpoint, words=route.endpoint.words.and_names(names))
+    )

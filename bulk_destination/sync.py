@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, Generic, TypeVar
 
-from bulk_destination.config import unknown_fields
 from bulk_destination.connection import Connection
 from bulk_destination.delivery.delivery import Delivery
 from bulk_destination.delivery.inbox import (
@@ -96,9 +95,9 @@ class Sync(Generic[Item]):
 
     def __post_init__(self) -> None:
         config, catalog = self.connection.config, self.connection.catalog
-        self._intake = Intake(self.read, catalog, self.connection.mapper, self.ledger)
+        self._intake = Intake(self.read, catalog, self.connection.route.mapper, self.ledger)
         self._checkpoints = Checkpoints(len(catalog.streams), catalog.find)
-        quotas = config.quotas
+        quotas = self.connection.route.quotas
         if quotas:
             quotas = replace(quotas, seconds=self.surroundings.minute)
         self._throttling = Throttling(quotas)
@@ -106,7 +105,7 @@ class Sync(Generic[Item]):
         if self.storage is not None:
             self._files = RejectedFiles(
                 self.storage,
-                folder(self.connection.stream),
+                folder(self.connection.route.stream),
                 self.surroundings.clock,
                 self.surroundings.now,
             )
@@ -117,7 +116,7 @@ class Sync(Generic[Item]):
         self._delivery = Delivery(
             [
                 BulkClient(
-                    self.connection.endpoint,
+                    self.connection.route.endpoint,
                     policy,
                     stopping.wait,
                     now=self.surroundings.now,
@@ -125,7 +124,7 @@ class Sync(Generic[Item]):
                 )
                 for _ in range(config.requests_in_flight)
             ],
-            merges=self.connection.mapper.merges,
+            merges=self.connection.route.mapper.merges,
             report=self._inbox.report,
             clock=self.surroundings.clock,
             stopping=stopping,
@@ -140,7 +139,7 @@ class Sync(Generic[Item]):
         before it.
         """
         began = self.surroundings.clock()
-        for words in unknown_fields(self.connection.config):
+        for words in self.connection.warnings:
             logger.warning(words)
         try:
             self._inbox.read_from(source)
@@ -188,7 +187,7 @@ class Sync(Generic[Item]):
             yield from self._leaving()
             # One large state behind one rejected record is no reason to give up.
             if self._states_stay and len(self._checkpoints) >= MAX_WAITING_STATES:
-                raise nothing_accepted(self.ledger, self.connection)
+                raise nothing_accepted(self.ledger, self.connection.route)
 
     def _finish(self) -> Iterator[bytes]:
         self._delivery.send_all()
@@ -273,7 +272,7 @@ class Sync(Generic[Item]):
             case LaneSettled():
                 self._settle(report)
                 if is_refused(self.ledger):
-                    raise nothing_accepted(self.ledger, self.connection)
+                    raise nothing_accepted(self.ledger, self.connection.route)
                 if self._throttling.is_over(self.surroundings.clock()):
                     self._announce()
             case LaneWaits():
@@ -293,7 +292,8 @@ class Sync(Generic[Item]):
         """Has the platform show the stream as rate limited, or as running again."""
         now = self.surroundings.now()
         reset = None if limited_for is None else int((now + limited_for) * 1000)
-        self._announcements.append(running_status(self.connection.stream, int(now * 1000), reset))
+        stream = self.connection.route.stream
+        self._announcements.append(running_status(stream, int(now * 1000), reset))
 
     def _settle(self, report: LaneSettled) -> None:
         settlement = report.settlement
@@ -361,14 +361,15 @@ class Sync(Generic[Item]):
 
     @property
     def _verdict(self) -> Verdict:
-        return verdict(self.ledger, self.connection, kept=self._kept)
+        most = self.connection.config.max_rejected_percent
+        return verdict(self.ledger, self.connection.route, most, kept=self._kept)
 
     def _close_ledger(self, seconds: float) -> None:
-        adjustments = self.connection.mapper.adjustments
+        adjustments = self.connection.route.mapper.adjustments
         self.ledger.truncated, self.ledger.left_out = adjustments.truncated, adjustments.left_out
         self._count_requests()
         if self.ledger.accepted:
-            for warning in self.connection.mapper.warnings():
+            for warning in self.connection.route.mapper.warnings():
                 logger.warning(warning)
         if self.ledger.rejected:
             logger.warning(f"Rejected records: {self.ledger.reasons()}")

@@ -11,7 +11,7 @@ A sync of several streams is judged stream by stream: it fails if one of them do
 
 from dataclasses import dataclass
 
-from bulk_destination.connection import Connection
+from bulk_destination.connection import Route
 from bulk_destination.errors import NothingAcceptedError, SyncError, TooManyRejectedError
 from bulk_destination.ledger import ENOUGH_TO_JUDGE, Ledger
 
@@ -26,18 +26,18 @@ class Verdict:
 
 
 def verdict(
-    ledger: Ledger, connection: Connection, *, kept: bool, planned: bool = False
+    ledger: Ledger, route: Route, most_percent: float, *, kept: bool, planned: bool = False
 ) -> Verdict:
     """The end of a stream with these counts, or of one that is only `planned`.
 
-    `kept` says that files hold all that was rejected.
+    `most_percent` of it may be rejected; `kept` says that files hold all that was.
     """
-    if ledger.none_accepted and not _is_quiet(ledger, connection, kept):
-        return Verdict(nothing_accepted(ledger, connection), states_stay=True)
-    service, most = connection.endpoint.service, connection.config.max_rejected_percent
-    if _is_beyond(ledger, most):
-        reasons = ledger.reasons()
-        return Verdict(TooManyRejectedError(service, ledger.judged, reasons, most, planned=planned))
+    if ledger.none_accepted and not _is_quiet(ledger, route, kept):
+        return Verdict(nothing_accepted(ledger, route), states_stay=True)
+    service = route.endpoint.service
+    if _is_beyond(ledger, most_percent):
+        counts = ledger.judged, ledger.reasons()
+        return Verdict(TooManyRejectedError(service, *counts, most_percent, planned=planned))
     return Verdict(warning=_quiet_words(ledger, service, kept) if ledger.none_accepted else None)
 
 
@@ -53,17 +53,16 @@ def is_refused(ledger: Ledger) -> bool:
     return not ledger.accepted and ledger.refused >= ENOUGH_TO_JUDGE
 
 
-def nothing_accepted(ledger: Ledger, connection: Connection) -> NothingAcceptedError:
+def nothing_accepted(ledger: Ledger, route: Route) -> NothingAcceptedError:
     """The error of a sync that could send no record."""
-    named = ((field.rpartition(".")[2], column) for field, column in connection.config.columns())
-    columns = [f"{field} `{column}`" for field, column in named]
+    columns = [f"{field} `{column}`" for field, column in route.columns]
     if ledger.empty:
         columns.append("property_columns")
     reasons = ", ".join(filter(None, (ledger.reasons(), ledger.skips())))
-    return NothingAcceptedError(connection.endpoint.service, reasons, ", ".join(columns))
+    return NothingAcceptedError(route.endpoint.service, reasons, ", ".join(columns))
 
 
-def _is_quiet(ledger: Ledger, connection: Connection, kept: bool) -> bool:
+def _is_quiet(ledger: Ledger, route: Route, kept: bool) -> bool:
     """Whether nothing says that the configuration is the reason."""
     rejected = ledger.rejected.total()
     if ledger.refused or not rejected:
@@ -71,7 +70,7 @@ def _is_quiet(ledger: Ledger, connection: Connection, kept: bool) -> bool:
     return kept or (
         rejected == ledger.of_rows
         and rejected < ENOUGH_TO_JUDGE
-        and not any(map(connection.mapper.presence.is_nowhere, ledger.lacking))
+        and not any(map(route.mapper.presence.is_nowhere, ledger.lacking))
     )
 
 

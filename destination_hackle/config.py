@@ -3,7 +3,7 @@
 `spec.json` describes the same fields as a form; a test keeps the two in agreement.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Final
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -55,7 +55,7 @@ class HackleConfig(DeliveryConfig, PropertyColumns):
         """The quotas to keep, if any."""
         return Quotas(self.events_per_minute, 0) if self.events_per_minute else None
 
-    def columns(self) -> Iterable[tuple[str, str]]:
+    def columns(self) -> Iterator[tuple[str, str]]:
         """What each field says that asks for one value, after the field."""
         yield "event_key_column", self.event_key_column
         yield "user_id_column", self.user_id_column

@@ -11,13 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bulk_destination.connection import Service
+from bulk_destination.connection import Route, Routes, Service, one_stream
 from bulk_destination.errors import Fault
 from bulk_destination.http import replies
 from bulk_destination.http.endpoint import Endpoint
 from bulk_destination.http.replies import Accepted, NotTheService, Refused, Reply, TooLarge
 from bulk_destination.http.words import KnownWords
 from bulk_destination.protocol.arguments import Samples
+from bulk_destination.protocol.catalog import Catalog
 from destination_hackle.config import DEFAULT_BASE_URL, HackleConfig
 from destination_hackle.payloads import UserEvents
 
@@ -85,6 +86,14 @@ def endpoint(config: HackleConfig) -> Endpoint:
     )
 
 
+def routes(config: HackleConfig, catalog: Catalog) -> Routes:
+    """Where the records of the one stream go."""
+    stream = one_stream(catalog)
+    mapper = UserEvents(config, stream)
+    route = Route(stream, endpoint(config), mapper, config.quotas, tuple(config.columns()))
+    return Routes((route,))
+
+
 def _probe(config: HackleConfig) -> tuple[Endpoint, bytes]:
     return endpoint(config), b""
 
@@ -111,8 +120,7 @@ HACKLE: Final = Service(
     ),
     spec=Path(__file__).with_name("spec.json"),
     config=HackleConfig,
-    endpoint=endpoint,
-    mapper=UserEvents,
+    routes=routes,
     probe=_probe,
     probe_fault=_probe_fault,
 )

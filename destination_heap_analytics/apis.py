@@ -63,6 +63,7 @@ def api_class(config: ApiConfig) -> "type[Track | AddUserProperties | AddAccount
             return AddUserProperties
         case AccountPropertiesConfig():
             return AddAccountProperties
+    raise TypeError("routing.py chooses one of the three for each stream")
 
 
 def make_api(
@@ -76,6 +77,7 @@ def make_api(
             return AddUserProperties(config, stream)
         case AccountPropertiesConfig():
             return AddAccountProperties(config, stream)
+    raise TypeError("routing.py chooses one of the three for each stream")
 
 
 class Track:

@@ -4,10 +4,11 @@ Nothing else asks which API type it is but `apis.py`. `spec.json` describes the 
 form; a test keeps the two in agreement.
 """
 
-from collections.abc import Iterable
-from typing import Annotated, ClassVar, Final, Literal
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from bulk_destination.config import (
     Column,
@@ -19,7 +20,7 @@ from bulk_destination.config import (
     TimeZone,
 )
 from bulk_destination.delivery.quotas import Quotas
-from bulk_destination.fields import address
+from bulk_destination.fields import Frozen, OptionalText, address
 
 DEFAULT_BASE_URL: Final = "https://heapanalytics.com"
 #: Heap's EU data centre (https://developers.heap.io/reference/bulk-track).
@@ -67,7 +68,53 @@ class AccountPropertiesConfig(PropertyColumns):
     account_id_column: IdentityColumn
 
 
-ApiConfig = TrackConfig | UserPropertiesConfig | AccountPropertiesConfig
+SimpleApi = TrackConfig | UserPropertiesConfig | AccountPropertiesConfig
+
+
+class StreamConfig(Frozen):
+    """What one stream becomes; without a namespace, one of this name in any."""
+
+    stream: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    namespace: OptionalText = None
+    api: Annotated[SimpleApi, Field(discriminator="api_type")]
+
+    def __str__(self) -> str:
+        return f"`{self.stream}`" + (f" of `{self.namespace}`" if self.namespace else "")
+
+
+def _listed(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class ByStream(Frozen):
+    """Something else for each stream."""
+
+    api_type: Literal["by_stream"]
+    streams: Annotated[tuple[StreamConfig, ...], Field(min_length=1), BeforeValidator(_listed)]
+
+    @model_validator(mode="after")
+    def _once_each(self) -> Self:
+        seen: dict[tuple[str, str | None], int] = {}
+        for at, entry in enumerate(self.streams):
+            first = seen.setdefault((entry.stream, entry.namespace), at)
+            if first != at:
+                raise PydanticCustomError(
+                    "streams",
+                    "has two entries for {stream}: {first} and {second}, counted from 0",
+                    {"stream": str(entry), "first": first, "second": at},
+                )
+        return self
+
+
+class ByObject(Frozen):
+    """As the mapping of the connection says, stream by stream (`objects.py`)."""
+
+    api_type: Literal["by_object"]
+
+
+ApiConfig = SimpleApi | ByStream | ByObject
+
+_SIMPLE: Final = ("track", "add_user_properties", "add_account_properties")
 
 
 class HeapConfig(DeliveryConfig):
@@ -77,7 +124,8 @@ class HeapConfig(DeliveryConfig):
         "app_id": "must be digits only: Heap's environment id (Account > Manage > Projects)",
     }
     choices: ClassVar = {
-        "api": ("api_type", "`track`, `add_user_properties` or `add_account_properties`"),
+        "api": ("api_type", (*_SIMPLE, "by_stream", "by_object")),
+        "api.streams.*.api": ("api_type", _SIMPLE),
     }
 
     app_id: AppId
@@ -90,10 +138,9 @@ class HeapConfig(DeliveryConfig):
     #: one does not hold has been told of the other, and nobody wants a limit of his own there.
     events_per_identity_per_minute: Annotated[int, Field(ge=0)] = 1_000
 
-    @property
-    def quotas(self) -> Quotas | None:
-        """The quotas to keep; accounts have none."""
-        match self.api:
+    def quotas(self, api: ApiConfig) -> Quotas | None:
+        """The quotas to keep for what goes to one API; accounts have none."""
+        match api:
             case TrackConfig():
                 quotas = Quotas(self.events_per_minute, self.events_per_identity_per_minute)
                 return quotas if quotas.counts_events else None
@@ -102,17 +149,16 @@ class HeapConfig(DeliveryConfig):
             case _:
                 return None
 
-    def columns(self) -> Iterable[tuple[str, str]]:
-        """What each field says that asks for one value, after the path of the field."""
-        match self.api:
-            case TrackConfig() as api:
-                yield "api.event_column", api.event_column
-                yield "api.identity_column", api.identity_column
-                if api.timestamp_column is not None:
-                    yield "api.timestamp_column", api.timestamp_column
-                if api.event_id_column is not None:
-                    yield "api.event_id_column", api.event_id_column
-            case UserPropertiesConfig() as api:
-                yield "api.identity_column", api.identity_column
-            case AccountPropertiesConfig() as api:
-                yield "api.account_id_column", api.account_id_column
+
+def columns(api: ApiConfig) -> Iterator[tuple[str, str]]:
+    """What each field of an API says that asks for one value, after its name."""
+    for name in _COLUMNS:
+        column = getattr(api, name, None)
+        if column is not None:
+            yield name, column
+
+
+_COLUMNS: Final = (
+    *("event_column", "identity_column", "account_id_column", "timestamp_column"),
+    "event_id_column",
+)

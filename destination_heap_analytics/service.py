@@ -5,13 +5,16 @@ from typing import Final
 
 import orjson
 
-from bulk_destination.connection import Service
+from bulk_destination.connection import Route, Routes, Service
+from bulk_destination.errors import ConfigurationError, Fault
 from bulk_destination.http.endpoint import Endpoint
 from bulk_destination.http.replies import Accepted, Refused, TooLarge, read_reply
 from bulk_destination.http.words import KnownWords
 from bulk_destination.protocol.arguments import Samples
+from bulk_destination.protocol.catalog import Catalog
 from destination_heap_analytics.apis import Track, api_class, make_api
-from destination_heap_analytics.config import HeapConfig
+from destination_heap_analytics.config import ApiConfig, HeapConfig, columns
+from destination_heap_analytics.routing import choose
 
 #: Heap's bulk pages: at most 1000 items a request
 #: (https://developers.heap.io/reference/bulk-track).
@@ -57,10 +60,32 @@ def _endpoint(config: HeapConfig, path: str, list_name: str) -> Endpoint:
     )
 
 
-def endpoint(config: HeapConfig) -> Endpoint:
-    """Where the payloads of the configured API go."""
-    api = api_class(config.api)
-    return _endpoint(config, api.path, api.list_name)
+def endpoint(config: HeapConfig, api: ApiConfig | None = None) -> Endpoint:
+    """Where the payloads of one API go; of the configured one, where none is given."""
+    chosen = api_class(api or config.api)
+    return _endpoint(config, chosen.path, chosen.list_name)
+
+
+def routes(config: HeapConfig, catalog: Catalog) -> Routes:
+    """Where the records of each stream go. Raises ConfigurationError with all faults."""
+    choices = choose(config, catalog)
+    faults: list[Fault] = []
+    found: list[Route] = []
+    for stream, choice in zip(catalog.streams, choices.of_streams, strict=True):
+        api = choice.api
+        try:
+            mapper = make_api(api, stream)
+        except ConfigurationError as error:
+            faults += map(choice.located, error.faults)
+            continue
+        found.append(
+            Route(stream, endpoint(config, api), mapper, config.quotas(api), tuple(columns(api)))
+        )
+    if faults:
+        raise ConfigurationError(faults)
+    if len(found) > 1:
+        raise ConfigurationError([Fault("catalog", f"must have one stream, and has {len(found)}")])
+    return Routes(tuple(found), choices.warnings)
 
 
 def _probe(config: HeapConfig) -> tuple[Endpoint, bytes]:
@@ -89,8 +114,7 @@ HEAP: Final = Service(
     ),
     spec=Path(__file__).with_name("spec.json"),
     config=HeapConfig,
-    endpoint=endpoint,
-    mapper=lambda config, stream: make_api(config.api, stream),
+    routes=routes,
     probe=_probe,
     probe_fault=_probe_fault,
 )

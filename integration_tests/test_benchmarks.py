@@ -169,12 +169,12 @@ def test_configurations(case: Case) -> None:
     """Every configuration names columns that its input's schema has, and lifts the quotas."""
     assert case.input is not None
     assert case.api is not None
-    (stream,) = parse_catalog(case.input.catalog()).streams
-    assert stream.schema is not None
+    catalog = parse_catalog(case.input.catalog())
+    assert catalog.streams[0].schema is not None
     service: Service[Any] = HACKLE if case.part == "hackle" else HEAP
     config = service.config.parse(configuration(case.api, "http://127.0.0.1:1"))
-    assert config.quotas is None
-    service.mapper(config, stream)
+    [route] = service.routes(config, catalog).of_streams
+    assert route.quotas is None
 
 
 @pytest.mark.parametrize(

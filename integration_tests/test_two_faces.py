@@ -260,7 +260,7 @@ class BrokenMapper:
 
 def test_an_error_of_our_own(connector: Connector) -> None:
     """`system_error`, with the stack and without the error's text; the CDK's face lets it out."""
-    broken = replace(HEAP, mapper=BrokenMapper())
+    broken = replace(HEAP, routes=BrokenMapper())
 
     class Broken(BulkDestination):
         service: ClassVar = broken

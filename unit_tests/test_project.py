@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[1]
 ENGINE = ROOT / "bulk_destination"
 CONNECTORS = {
     "destination_heap_analytics": [
-        *("config", "values", "apis", "service", "destination", "run", "__init__"),
+        *("config", "objects", "routing", "values", "apis", "service"),
+        *("destination", "run", "__init__"),
     ],
     "destination_hackle": [
         *("config", "values", "payloads", "service", "destination", "run", "__init__"),
@@ -72,7 +73,7 @@ PURE = [
     *("look/told_names", "look/plan", "look/progress"),
 ]
 #: Of each connector; all but its face and its command.
-CONNECTOR_PURE = {"config", "values", "apis", "payloads", "service"}
+CONNECTOR_PURE = {"config", "objects", "routing", "values", "apis", "payloads", "service"}
 #: The same for the local stand-ins: the parts that all have in common, and each service.
 SANDBOXES = {
     "sandbox": [

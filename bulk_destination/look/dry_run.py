@@ -31,7 +31,7 @@ class DryRun(Generic[Item]):
     ) -> None:
         self._connection = connection
         self._ledger = Ledger()
-        self._intake = Intake(read, connection.catalog, connection.mapper, self._ledger)
+        self._intake = Intake(read, connection.catalog, connection.route.mapper, self._ledger)
         self.plan = Plan(connection, self._ledger, tells_all=tells_all)
 
     def run(self, source: Iterable[list[Item]]) -> Iterator[bytes]:

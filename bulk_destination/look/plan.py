@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import orjson
 
-from bulk_destination.config import unknown_fields
 from bulk_destination.connection import Connection
 from bulk_destination.delivery.batches import OpenBatch, lane_of
 from bulk_destination.ledger import Ledger
@@ -77,12 +76,12 @@ class Plan:
         # By the names as they are: which of them are told hangs on all counts.
         self._events: Counter[str] = Counter()
         self._properties: dict[str, PropertyUse] = {}
-        self.service = connection.endpoint.service
-        self._mapper = connection.mapper
-        self._unknown = list(unknown_fields(connection.config))
-        self._endpoint = connection.endpoint
-        self._keeps_for_ever = connection.endpoint.keeps_for_ever
-        self._quotas = connection.config.quotas
+        self.service = connection.route.endpoint.service
+        self._mapper = connection.route.mapper
+        self._unknown = list(connection.warnings)
+        self._endpoint = connection.route.endpoint
+        self._keeps_for_ever = connection.route.endpoint.keeps_for_ever
+        self._quotas = connection.route.quotas
         # As many as fill side by side in a sync.
         self._open = [
             OpenBatch(self._endpoint.max_items) for _ in range(connection.config.requests_in_flight)
@@ -174,7 +173,8 @@ class Plan:
     @property
     def verdict(self) -> Verdict:
         """How a sync would end, if the service took all that it is sent."""
-        return verdict(self.ledger, self._connection, kept=self.keeps_all, planned=True)
+        route, most = self._connection.route, self._connection.config.max_rejected_percent
+        return verdict(self.ledger, route, most, kept=self.keeps_all, planned=True)
 
     def warnings(self) -> list[str]:
         """What a sync would warn of: fields that nobody reads, and columns that never came."""

@@ -35,7 +35,7 @@ def told_in_a_log(counts: Mapping[str, int], is_listed: IsListed) -> set[str]:
 
 def properties_listed(connection: Connection) -> IsListed:
     """Whether a property's name stands in the configuration or in the catalog."""
-    configured, schema = connection.mapper.names, connection.stream.schema
+    configured, schema = connection.route.mapper.names, connection.route.stream.schema
     return lambda name: name in configured or _in_schema(schema, name)
 
 

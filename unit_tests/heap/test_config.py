@@ -45,7 +45,7 @@ def test_least_configuration(api: dict[str, str], kind: type) -> None:
     config = HeapConfig.parse({"app_id": "11", "api": api})
     assert isinstance(config.api, kind)
     assert config.base_url == "https://heapanalytics.com"
-    assert config.api.property_columns == "*"
+    assert vars(config.api)["property_columns"] == "*"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_blank_property_columns_do_not_become_all() -> None:
         faults = _faults({"app_id": "11", "api": {**USERS, "property_columns": text}})
         assert "write `*`" in faults["api.property_columns"]
     config = HeapConfig.parse({"app_id": "11", "api": {**USERS, "property_columns": None}})
-    assert config.api.property_columns == "*"
+    assert vars(config.api)["property_columns"] == "*"
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,8 @@ TRACK = {"api_type": "track", "event_column": "plan", "identity_column": "addres
 HEAP_CONFIG = {"app_id": "11", "api": {**TRACK, "property_columns": "plan as tier"}}
 HACKLE_CONFIG = {"sdk_key": "s3cret-key", "event_key_column": "plan", "user_id_column": "plan"}
 
-TO_HEAP = connect(HEAP, HEAP_CONFIG, CATALOG).endpoint.words
-TO_HACKLE = connect(HACKLE, HACKLE_CONFIG, CATALOG).endpoint.words
+TO_HEAP = connect(HEAP, HEAP_CONFIG, CATALOG).route.endpoint.words
+TO_HACKLE = connect(HACKLE, HACKLE_CONFIG, CATALOG).route.endpoint.words
 
 
 def reason(words: str, known: KnownWords = TO_HEAP) -> str:

@@ -9,6 +9,7 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bulk_destination.config import unknown_fields
 from bulk_destination.connection import Connection
 from bulk_destination.delivery.quotas import MINUTE, Quotas
 from bulk_destination.ledger import Ledger
@@ -41,13 +42,12 @@ def plan_of(
         events_per_minute=pace.per_app,
         events_per_identity_per_minute=pace.per_identity,
     )
-    mapper = HEAP.mapper(whole, stream)
+    catalog = Catalog((stream,))
+    routes = HEAP.routes(whole, catalog).of_streams
+    [mapper] = [route.mapper for route in routes]
     ledger = Ledger()
-    plan = Plan(
-        Connection(whole, Catalog((stream,)), HEAP.endpoint(whole), mapper),
-        ledger,
-        tells_all=tells_all,
-    )
+    connection = Connection(whole, catalog, routes, tuple(unknown_fields(whole)))
+    plan = Plan(connection, ledger, tells_all=tells_all)
     for record in records:
         ledger.read += 1
         payload = mapper.payload(record, 1)
