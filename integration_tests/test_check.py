@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,6 @@ import pytest
 
 from bulk_destination import connection_check
 from bulk_destination.http.pacing import RetryPolicy
-from destination_heap_analytics import DestinationHeapAnalytics
 from integration_tests.services import both
 from sandbox.heap import running
 
@@ -207,15 +205,3 @@ def test_missing_file(connector: Connector) -> None:
     """A file that is not there is a failed check too."""
     found = status(connector.run_here("check", "--config", str(connector.folder / "none.json")))
     assert found["status"] == "FAILED"
-
-
-def test_by_a_caller_in_the_same_process(connector: Connector) -> None:
-    """`check(logger, config)` gives the status, and FAILED instead of an exception."""
-    logger = logging.getLogger("airbyte")
-    with running() as heap:
-        good = DestinationHeapAnalytics().check(logger, connector.config(heap.url))
-        assert good.status.name == "SUCCEEDED"
-        assert heap.events() == []
-    bad = DestinationHeapAnalytics().check(logger, {})
-    assert bad.status.name == "FAILED"
-    assert bad.message

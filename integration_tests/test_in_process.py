@@ -20,7 +20,9 @@ from airbyte_cdk.models import (
 from airbyte_cdk.models import Type as MessageType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from bulk_destination.delivery.throttling import running_status
 from bulk_destination.http.pacing import RetryPolicy
+from bulk_destination.mapping.stream import Stream
 from bulk_destination.sync import Surroundings
 from destination_heap_analytics import DestinationHeapAnalytics
 from sandbox.heap import SandboxOptions, running
@@ -60,6 +62,12 @@ def test_write(connector: Connector) -> None:
     cursors = [state["state"]["stream"]["stream_state"]["cursor"] for state in dumped]
     assert cursors == list(range(99, 1_000, 100))
     assert [state["state"]["destinationStats"]["recordCount"] for state in dumped] == [100.0] * 10
+
+
+def test_the_protocol_knows_the_status() -> None:
+    """The CDK's own model reads what is said while a quota holds, and loses nothing of it."""
+    message = json.loads(running_status(Stream("people", "shop"), 1_000, 61_000))
+    assert AirbyteMessageSerializer.dump(AirbyteMessageSerializer.load(message)) == message
 
 
 def test_write_of_nothing(connector: Connector) -> None:
