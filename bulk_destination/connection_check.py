@@ -1,5 +1,7 @@
 """Is the service there? Proves what can be proved."""
 
+import queue
+import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,6 +17,8 @@ from bulk_destination.rejected.object_storage import open_object_storage
 #: Airbyte may check at the start of every attempt, so it has to be quick. Seconds.
 CHECK_POLICY: Final = RetryPolicy(first=0.2, longest=1.0, give_up_after=5.0)
 CHECK_READ_TIMEOUT: Final = 10.0
+#: A check has said what it knows by then, whatever it meets. Seconds.
+CHECK_SECONDS: Final = 60.0
 
 _FIREWALL: Final = "Is base_url right, and may this machine reach it (firewall, proxy)?"
 #: What to do about the causes of `client.py`.
@@ -35,9 +39,28 @@ def failed_check(service: Service[Config], raw: Mapping[str, Any]) -> str | None
         config = service.config.parse(raw)
     except ConfigurationError as error:
         return str(error)
+    found: queue.SimpleQueue[str | BaseException | None] = queue.SimpleQueue()
+
+    def look() -> None:
+        try:
+            found.put(_service_fault(service, config) or _storage_fault(service, config))
+        except BaseException as error:  # noqa: BLE001  # raised below
+            found.put(error)
+
+    # In a thread that can be left alone: nothing bounds a resolver of names.
+    threading.Thread(target=look, name="check", daemon=True).start()
+    try:
+        fault = found.get(timeout=CHECK_SECONDS)
+    except queue.Empty:
+        return f"The check was not over after {CHECK_SECONDS:g} s. {_FIREWALL}"
+    if isinstance(fault, BaseException):
+        raise fault
+    return fault
+
+
+def _service_fault(service: Service[Config], config: Config) -> str | None:
     answer = _answer(service.probe(config))
-    fault = answer if isinstance(answer, str) else service.probe_fault(config, answer)
-    return fault or _storage_fault(service, config)
+    return answer if isinstance(answer, str) else service.probe_fault(config, answer)
 
 
 def _answer(probe: tuple[Endpoint, bytes]) -> Settled | str:

@@ -14,10 +14,12 @@ from bulk_destination.delivery.inbox import (
     Failed,
     Inbox,
     LaneReport,
+    LaneRetries,
     LaneSettled,
     LaneWaits,
     SourceEnded,
 )
+from bulk_destination.delivery.outages import Outages, host_of
 from bulk_destination.delivery.quotas import MINUTE
 from bulk_destination.delivery.throttling import Throttling, running_status
 from bulk_destination.errors import (
@@ -87,6 +89,7 @@ class Sync(Generic[Item]):
     _files: RejectedFiles | None = field(init=False, default=None)
     _delivery: Delivery = field(init=False)
     _throttling: Throttling = field(init=False)
+    _outages: Outages = field(init=False)
     _progress: Progress = field(init=False)
     #: Whether the source has ended, and nothing is under way.
     _all_settled: bool = False
@@ -101,6 +104,8 @@ class Sync(Generic[Item]):
         if quotas:
             quotas = replace(quotas, seconds=self.surroundings.minute)
         self._throttling = Throttling(quotas)
+        there = self.connection.endpoint
+        self._outages = Outages(f"{there.service} at {host_of(there.url)}")
         self._progress = Progress(self.surroundings.clock())
         if self.storage is not None:
             self._files = RejectedFiles(
@@ -121,6 +126,7 @@ class Sync(Generic[Item]):
                     stopping.wait,
                     now=self.surroundings.now,
                     read_timeout=self.surroundings.read_timeout,
+                    tell=lambda *retry: self._inbox.report(LaneRetries(*retry)),
                 )
                 for _ in range(config.requests_in_flight)
             ],
@@ -156,6 +162,8 @@ class Sync(Generic[Item]):
 
     def interrupt(self, signal_name: str) -> None:
         """Ends the sync early; callable from a signal handler."""
+        if self._files is not None:
+            self._files.hurry()
         self._inbox.report(
             Failed(InterruptedSyncError(f"The sync was stopped by {signal_name}. Run it again"))
         )
@@ -277,6 +285,10 @@ class Sync(Generic[Item]):
                     self._announce()
             case LaneWaits():
                 self._say_wait(report)
+            case LaneRetries(cause, lasted, left):
+                now = self.surroundings.clock()
+                if words := self._outages.retried(cause, lasted, left, now):
+                    logger.warning(words)
             case _:
                 raise report.error
 

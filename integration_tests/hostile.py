@@ -74,6 +74,10 @@ class Line:
             self.peer.bodies.append(body)
         return body
 
+    def taken(self) -> bytes:
+        """What was read of the body while the head was."""
+        return self._seen
+
     def request(self) -> bytes | None:
         """Reads a whole request; its body."""
         head = self.head()

@@ -52,12 +52,12 @@ ROOMS = {
     ],
     "http": ["words", "signs", "replies", "endpoint", "pacing", "wire", "client", "__init__"],
     "delivery": [
-        *("quotas", "concurrency", "batches", "backlog", "throttling", "settlement"),
+        *("quotas", "concurrency", "batches", "backlog", "throttling", "outages", "settlement"),
         *("inbox", "sender", "delivery", "__init__"),
     ],
     "rejected": [
         *("rejected_records", "object_storage_config", "local_storage", "s3_session", "s3_storage"),
-        *("object_storage", "rejected_files", "__init__"),
+        *("object_storage", "saving", "rejected_files", "__init__"),
     ],
     "look": ["told_names", "plan", "dry_run", "preview", "progress", "progress_bar", "__init__"],
 }
@@ -68,7 +68,7 @@ PURE = [
     *(f"protocol/{module}" for module in ("messages", "catalog", "checkpoints")),
     *(f"http/{module}" for module in ("words", "signs", "replies", "endpoint", "pacing")),
     *(f"delivery/{module}" for module in ("quotas", "concurrency")),
-    *(f"delivery/{module}" for module in ("batches", "backlog", "throttling")),
+    *(f"delivery/{module}" for module in ("batches", "backlog", "throttling", "outages")),
     *("rejected/rejected_records", "rejected/object_storage_config"),
     *("look/told_names", "look/plan", "look/progress"),
 ]

@@ -15,6 +15,7 @@ waiting in memory say so; then the source is no longer read.
 
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -33,6 +34,11 @@ OPEN_AT_MOST: Final = 10.0
 #: Bytes of payloads handed to lanes and not yet settled, above which reading stops. The rest of
 #: the connector's memory is the CDK's import.
 MAX_UNSETTLED_BYTES: Final = 16_000_000
+
+#: What requests under way have to be answered once the sync is to end. Kubernetes kills what has
+#: not ended 30 seconds after SIGTERM; the last rejected records are to be saved within them, too.
+#: Seconds.
+GRACE: Final = 12.0
 
 
 @dataclass(slots=True)
@@ -167,9 +173,13 @@ class Delivery:
             lane.todo.put(None)
 
     def join(self) -> None:
-        """Waits, after `stop`, for requests under way; their timeouts bound it."""
+        """Waits, after `stop`, for requests under way, `GRACE` seconds together.
+
+        What is not answered by then counts as not settled, and its thread is left alone.
+        """
+        late = time.monotonic() + GRACE
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, late - time.monotonic()))
 
     def _send(self, number: int) -> None:
         lane = self._lanes[number]

@@ -47,6 +47,15 @@ class LaneWaits:
 
 
 @dataclass(frozen=True, slots=True)
+class LaneRetries:
+    """A request is tried again: why, and for how many seconds it has been and may still be."""
+
+    cause: str
+    lasted: float
+    left: float
+
+
+@dataclass(frozen=True, slots=True)
 class LaneGaveUp:
     """A lane's oldest batch is not settled, and nothing behind it will be."""
 
@@ -61,7 +70,7 @@ class Failed:
     error: BaseException
 
 
-LaneReport = LaneSettled | LaneWaits | LaneGaveUp
+LaneReport = LaneSettled | LaneWaits | LaneRetries | LaneGaveUp
 
 
 class Inbox(Generic[Item]):

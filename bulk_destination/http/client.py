@@ -87,6 +87,8 @@ class BulkClient:
     now: Callable[[], float] = time.time
     random: Random = field(default_factory=Random)
     read_timeout: float = READ_TIMEOUT
+    #: Told of each retry: why, for how many seconds nothing was settled, and how many are left.
+    tell: Callable[[str, float, float], None] = lambda *_: None
     #: Requests sent so far, and how many of them were repeats.
     sent: int = 0
     retries: int = 0
@@ -136,12 +138,16 @@ class BulkClient:
 
     def _wait(self, tried: int) -> None:
         """Waits before a body is posted again."""
-        trouble = self._trouble or _Trouble(self.clock())
+        now = self.clock()
+        trouble = self._trouble or _Trouble(now)
         wait = self.policy.wait(tried - 1, trouble.asked_for, self.random.random())
-        if self.clock() + wait >= trouble.since + self.policy.give_up_after:
+        ends = trouble.since + self.policy.give_up_after
+        if now + wait >= ends:
             raise UnavailableError(
                 *(self.endpoint.service, self.policy.give_up_after, trouble.tries, trouble.cause)
             )
+        if trouble.cause:
+            self.tell(trouble.cause, now - trouble.since, ends - now)
         if self.pause(wait):
             raise InterruptedSyncError("the sync was stopped while a request was to be retried")
         self.retries += 1

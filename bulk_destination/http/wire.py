@@ -35,14 +35,22 @@ from typing import Any, Final
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+)
 from urllib3.response import HTTPResponse
+from urllib3.util.connection import create_connection
 from urllib3.util.wait import wait_for_read
 
 #: Bytes of one answer, interim ones and trailers included; what services say is far shorter.
 LONGEST_ANSWER: Final = 2_000_000
 #: Bytes of its head, with all interim answers before it.
 LONGEST_HEAD: Final = 65_536
-#: As a multiple of the time without progress, the time that sending one request may take.
+#: As a multiple of the time without progress, the time that sending a request may take for each
+#: begun megabyte.
 _SENDING_IN_ALL: Final = 12
 #: How often it is looked whether the peer has taken more. Seconds.
 _LOOK_AGAIN: Final = 1.0
@@ -105,6 +113,7 @@ class _Connection(HTTPConnection):
         self.early = b""
         self._head = b""
         self._holds_head = False
+        self._connected_by = math.inf
         self._patience = 0.0
         self._sending_ends = math.inf
 
@@ -113,13 +122,59 @@ class _Connection(HTTPConnection):
 
     response_class = _answer  # type: ignore[assignment]  # http.client only calls it
 
+    def connect(self) -> None:
+        """Connects in `timeout`: all addresses of the host, a proxy's answer, TLS, together."""
+        self._connected_by = time.monotonic() + float(self.timeout or 0.0)
+        super().connect()
+
+    def _new_conn(self) -> socket.socket:
+        """As urllib3's, which gives that time to each address of the host."""
+        try:
+            found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except UnicodeError:
+            raise LocationParseError(self.host) from None
+        failed: OSError = TimeoutError("timed out")
+        for place in found:
+            left = self._connected_by - time.monotonic()
+            if left <= 0:
+                break
+            # Half of what is left, so that the last one has some, too.
+            share = left if place is found[-1] else left / 2
+            try:
+                sock = create_connection(
+                    (str(place[4][0]), self.port), share, self.source_address, self.socket_options
+                )
+            except OSError as error:
+                failed = error
+            else:
+                sock.settimeout(self._left_to_connect())
+                return sock
+        if isinstance(failed, TimeoutError):
+            raise ConnectTimeoutError(self, "connecting took too long") from failed
+        raise NewConnectionError(self, "no address of the host took the connection") from failed
+
+    def _tunnel(self) -> None:
+        """Asks a proxy to pass on what follows; TLS, if any, has what time is left then."""
+        self.sock.settimeout(self._left_to_connect())
+        super()._tunnel()
+        self.sock.settimeout(self._left_to_connect())
+
+    def _left_to_connect(self) -> float:
+        left = self._connected_by - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        return left
+
     def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
         """Sends one request; the answer is another matter."""
         if self.sock is None:
             self.connect()
         self.whole, self.early = True, b""
         self._patience = float(self.timeout or 0.0)
-        self._sending_ends = time.monotonic() + _SENDING_IN_ALL * self._patience
+        megabytes = 1 + (len(body) // 1_000_000 if isinstance(body, bytes) else 0)
+        self._sending_ends = time.monotonic() + _SENDING_IN_ALL * self._patience * megabytes
         # With the body, so that a small request is one packet.
         self._holds_head = isinstance(body, bytes) and 0 < len(body) <= _SMALL_BODY
         super().request(method, url, body, *args, **kwargs)
@@ -134,8 +189,13 @@ class _Connection(HTTPConnection):
             return
         if self._head:
             data, self._head = self._head + data, b""
-        if not isinstance(data, bytes) or not isinstance(self.sock, socket.socket):
-            super().send(data)  # a proxy that speaks TLS around TLS, a body in pieces
+        if not isinstance(data, bytes):
+            super().send(data)
+            return
+        if not isinstance(self.sock, socket.socket):  # TLS within a proxy's TLS
+            for at in range(0, len(data), _TLS_RECORD):
+                self.sock.settimeout(self._patience or self.sock.gettimeout())
+                self.sock.sendall(data[at : at + _TLS_RECORD])
             return
         try:
             if wait_for_read(self.sock, 0) and self._is_answered(self.sock):
@@ -185,7 +245,7 @@ class _Connection(HTTPConnection):
         if not self.whole or not _unacknowledged(self.sock):
             return
         progress = _Progress(self.sock, self._patience)
-        while _unacknowledged(self.sock) and not wait_for_read(self.sock, _LOOK_AGAIN):
+        while _unacknowledged(self.sock) and not wait_for_read(self.sock, progress.pause):
             progress.look(self._sending_ends)
 
 
@@ -195,8 +255,13 @@ class _Progress:
     def __init__(self, sock: socket.socket, patience: float) -> None:
         self._sock = sock
         self._patience = patience
-        self._left = 0
+        self._left: float = math.inf
         self._until = time.monotonic() + patience
+
+    @property
+    def pause(self) -> float:
+        """Seconds until it is looked again."""
+        return min(_LOOK_AGAIN, self._patience / 2)
 
     def made(self) -> None:
         """The kernel took something."""
@@ -215,7 +280,7 @@ class _Progress:
         """Which of `events` of poll(2) has come."""
         poll = select.poll()
         poll.register(self._sock, events)
-        while not (ready := poll.poll(min(_LOOK_AGAIN, self._patience) * 1_000)):
+        while not (ready := poll.poll(self.pause * 1_000)):
             self.look(end)
         return ready[0][1]
 
@@ -231,6 +296,45 @@ class SecureConnection(_Connection, HTTPSConnection):
         super().connect()
         if isinstance(self.sock, ssl.SSLSocket):
             self.sock.suppress_ragged_eofs = False  # type: ignore[attr-defined]
+
+    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
+        secure = super()._connect_tls_proxy(hostname, sock)
+        return _Hurried(secure) if self.proxy_is_tunneling else secure
+
+
+class _Hurried:
+    """A socket whose timeout is that of all it does until it is set anew.
+
+    urllib3 speaks TLS within TLS by many small reads, and each would have the whole of it.
+    """
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self.settimeout(sock.gettimeout())
+
+    def settimeout(self, seconds: float | None) -> None:
+        self._until = time.monotonic() + (seconds or 0.0)
+
+    def gettimeout(self) -> float:
+        return max(1e-3, self._until - time.monotonic())
+
+    def recv(self, count: int) -> bytes:
+        return bytes(self._in_time().recv(count))
+
+    def recv_into(self, buffer: Any) -> int:
+        return int(self._in_time().recv_into(buffer))
+
+    def sendall(self, data: bytes) -> None:
+        self._in_time().sendall(data)
+
+    def _in_time(self) -> Any:
+        if self._until <= time.monotonic():
+            raise TimeoutError("timed out")
+        self._sock.settimeout(self.gettimeout())
+        return self._sock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
 
 
 class Answer(http.client.HTTPResponse):
@@ -399,6 +503,10 @@ class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = SecureConnection
 
 
+#: For a `PoolManager` of urllib3, by scheme.
+POOLS: Final = {"http": _Pool, "https": _SecurePool}
+
+
 class WireAdapter(HTTPAdapter):
     """What requests sends by. A SOCKS proxy keeps its own connections, lest it be passed by."""
 
@@ -414,4 +522,4 @@ class WireAdapter(HTTPAdapter):
 
 
 def _make_ours(manager: PoolManager) -> None:
-    manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+    manager.pool_classes_by_scheme = POOLS

@@ -12,10 +12,12 @@ stands before `first_unsaved`: what was rejected before it is in files that are 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from bulk_destination.rejected.object_storage import ObjectStorage
 from bulk_destination.rejected.rejected_records import file_name, rejected_line
+from bulk_destination.rejected.saving import Saving
 
 #: Seconds that the first rejected record waits for others.
 WAIT_AT_MOST: Final = 10.0
@@ -44,6 +46,7 @@ class RejectedFiles:
         self._folder = folder
         self._clock = clock
         self._now = now
+        self._saving = Saving()
         self._kept: dict[int, bytes] = {}
         self._kept_bytes = 0
         self._unsaved: dict[int, bytes] = {}
@@ -84,6 +87,10 @@ class RejectedFiles:
         self._unsaved_bytes += len(self._unsaved[position]) + _LINE_OVERHEAD
         self.rejected += 1
 
+    def hurry(self) -> None:
+        """The sync is to end; callable from a signal handler."""
+        self._saving.hurry()
+
     def next_due(self) -> float | None:
         """Seconds until what is unsaved has waited long enough; None if there is nothing."""
         if self.first_unsaved is None:
@@ -109,7 +116,8 @@ class RejectedFiles:
             return
         content = b"".join(line for _, line in sorted(self._unsaved.items()))
         try:
-            self._storage.put(f"{self._folder}/{file_name(self._now(), self.files)}", content)
+            name = f"{self._folder}/{file_name(self._now(), self.files)}"
+            self._saving.run(partial(self._storage.put, name, content))
         except BaseException:
             self.failed = True
             raise

@@ -12,6 +12,8 @@ from botocore.session import Session
 from botocore.utils import get_environ_proxies
 from urllib3 import HTTPResponse
 
+from bulk_destination.http.wire import POOLS
+
 #: Bytes of an answer; S3's and STS's are a hundredth of it.
 LONGEST_ANSWER: Final = 100_000
 
@@ -23,7 +25,12 @@ class AnswerTooLongError(HTTPClientError):  # type: ignore[misc]  # botocore has
 
 
 class S3Session(URLLib3Session):  # type: ignore[misc]  # botocore has no types
-    """As botocore's, but for the length of answers. Not for downloads."""
+    """As botocore's, but for the length of answers and their time. Not for downloads."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._pool_classes_by_scheme = POOLS  # for a proxy's, which come later
+        self._manager.pool_classes_by_scheme = POOLS
 
     def send(self, request: AWSPreparedRequest) -> AWSResponse:
         """As botocore's; raises AnswerTooLongError where an answer is longer."""

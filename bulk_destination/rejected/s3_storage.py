@@ -1,5 +1,6 @@
 """Rejected records as objects of an S3 bucket. botocore is known here and in `s3_session.py`."""
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ from botocore.session import Session
 from bulk_destination.errors import ConfigurationError, Fault, ObjectStorageError
 from bulk_destination.rejected.object_storage_config import S3Storage
 from bulk_destination.rejected.s3_session import send_by_ours
+
+logger = logging.getLogger("airbyte")
 
 #: Seconds to connect, and to wait for an answer.
 _CONNECT_TIMEOUT: Final = 5
@@ -58,6 +61,9 @@ class S3Bucket:
 
     def __init__(self, s3: S3Storage, program: str, tries: int) -> None:
         self._s3 = s3
+        self._tries = tries
+        host = urlsplit(s3.s3_endpoint or "").netloc.rpartition("@")[2]
+        self._where = host or f"amazonaws.com ({s3.s3_bucket_region})"
         config = ClientConfig(
             region_name=s3.s3_bucket_region,
             connect_timeout=_CONNECT_TIMEOUT,
@@ -71,6 +77,9 @@ class S3Bucket:
         )
         session = Session()
         send_by_ours(session, config)
+        # "needs-retry" is asked after each try; this answers for nobody, and listens.
+        session.register("needs-retry", self._look_at_try)
+        self._told: str | None = None
         if s3.access_key_id is not None and s3.secret_access_key is not None:
             session.set_credentials(s3.access_key_id, s3.secret_access_key.get_secret_value())
         with _our_errors():
@@ -96,6 +105,23 @@ class S3Bucket:
         self.put(name, b"{}\n")
         with _our_errors():
             self._client.delete_object(Bucket=self._s3.s3_bucket_name, Key=self._key(name))
+
+    def _look_at_try(
+        self, response: Any = None, caught_exception: Exception | None = None, **_: Any
+    ) -> None:
+        """Tells why a try has failed, when another follows: at once, and when it is another."""
+        status = response[0].status_code if response is not None else 200
+        if caught_exception is None and status < 500 and status != 429:
+            self._told = None
+            return
+        cause = f"status {status}"
+        if caught_exception is not None:
+            cause = type(caught_exception).__name__  # EndpointConnectionError: words enough
+        if cause != self._told:
+            self._told = cause
+            logger.warning(
+                f"S3 at {self._where}: {cause}. Trying again, {self._tries} times in all"
+            )
 
     def _key(self, name: str) -> str:
         return f"{self._s3.bucket_path}/{name}".lstrip("/")

@@ -12,6 +12,7 @@ from typing import Final
 
 INTERRUPTED: Final = "integration_tests/test_interrupted.py"
 FAULTS: Final = "integration_tests/test_write_faults.py"
+SLOW: Final = "integration_tests/test_slow_peers.py"
 WHOLE: Final = "integration_tests/test_whole_answers.py"
 GATEWAYS: Final = "integration_tests/test_gateways.py"
 HACKLE: Final = "integration_tests/test_hackle.py"
@@ -106,6 +107,32 @@ PROMISES: Final[dict[str, dict[str, dict[str, list[str]]]]] = {
             "SIGTERM, SIGINT": [
                 f"{INTERRUPTED}::test_asked_to_stop",
                 f"{INTERRUPTED}::test_asked_to_stop_while_heap_is_away",
+                f"{SLOW}::test_a_signal_ends_a_sync_whatever_the_peer_does",
+                f"{SLOW}::test_saving_that_hangs_ends_with_the_sync",
+            ],
+            "an answer comes by the byte, or has no end": [
+                f"{SLOW}::test_a_try_has_an_end",
+                f"{SLOW}::test_what_unpacks_to_nothing_or_too_much",
+                "integration_tests/test_strange_answers.py::test_answer_without_end_is_not_kept",
+            ],
+            "a line is slow": [
+                f"{SLOW}::test_a_slow_line_takes_a_large_request",
+                f"{SLOW}::test_a_peer_that_stops_reading_ends_the_try",
+                "unit_tests/delivery/test_settlement.py"
+                "::test_what_does_not_go_out_whole_goes_in_halves",
+            ],
+            "A service that does not answer as it should is named at the first retry: its host, "
+            "the cause, and how long it is tried again.": [
+                f"{SLOW}::test_a_service_that_is_down_is_named_at_once",
+                f"{SLOW}::test_a_retry_is_told_before_the_end_of_the_outage",
+            ],
+            "It is said again when the cause changes, and each cause at most once a minute.": [
+                f"{SLOW}::test_a_service_that_is_down_is_named_at_once",
+                "unit_tests/delivery/test_outages.py::test_each_cause_at_once_and_seldom",
+            ],
+            "check has an answer within 60 seconds, whatever it meets.": [
+                f"{SLOW}::test_a_check_always_answers",
+                f"{SLOW}::test_a_check_of_what_trickles",
             ],
         },
         "When a sync fails": {
