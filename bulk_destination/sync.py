@@ -104,7 +104,7 @@ class Sync(Generic[Item]):
         if quotas:
             quotas = replace(quotas, seconds=self.surroundings.minute)
         self._throttling = Throttling(quotas)
-        there = self.connection.endpoint
+        there = self.connection.route.endpoint
         self._outages = Outages(f"{there.service} at {host_of(there.url)}")
         self._progress = Progress(self.surroundings.clock())
         if self.storage is not None:
