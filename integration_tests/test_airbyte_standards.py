@@ -53,6 +53,22 @@ def copy_of_the_checkout(service: Service, folder: Path, port: str) -> Path:
     return project
 
 
+def run_in(project: Path, home: Path) -> Path:
+    """Runs the tool in `project`, and gives it back; fails if any of its tests does."""
+    done = subprocess.run(
+        [PROGRAM, "connector", "test", "--pytest-arg=-m", "--pytest-arg=not image_tests"],
+        cwd=project,
+        # The path stands for an installation in that environment.
+        env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(project)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-6_000:]
+    return project
+
+
 @pytest.mark.parametrize("service", CONNECTORS)
 def test_standard_tests(tmp_path: Path, service: Service) -> None:
     """`airbyte-cdk connector test` in a checkout, by our own settings of pytest.
@@ -64,21 +80,14 @@ def test_standard_tests(tmp_path: Path, service: Service) -> None:
         pytest.fail("airbyte-cdk is not installed: run `make integration-tests`")
     _, _, configs = CONNECTORS[service]
     with local_service(service) as local:
-        project = copy_of_the_checkout(service, tmp_path, local.url.rpartition(":")[2])
-        done = subprocess.run(
-            [PROGRAM, "connector", "test", "--pytest-arg=-m", "--pytest-arg=not image_tests"],
-            cwd=project,
-            # The path stands for an installation in that environment.
-            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(project)},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout[-6_000:]
-        # One bad event for each good configuration that was checked, and nothing kept of it.
-        assert [request["status"] for request in local.requests()] == [400] * len(configs)
-        assert not any(local.stats().get(what) for what in ("events", "users", "accounts"))
+        port = local.url.rpartition(":")[2]
+        if service == "hackle":
+            project = run_in(copy_of_the_checkout(service, tmp_path, port), tmp_path)
+            # One request for each good configuration that was checked, and nothing kept of it.
+            assert [request["status"] for request in local.requests()] == [400] * len(configs)
+            assert not local.stats().get("events")
+    if service == "heap":  # As the first command in a checkout: nobody listens there any more.
+        project = run_in(copy_of_the_checkout(service, tmp_path, port), tmp_path)
     results = ET.parse(project / "build/test-results/standard-tests-junit.xml")
     passed = {
         case.attrib["name"]
