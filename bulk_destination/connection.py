@@ -101,8 +101,18 @@ def connect(
         faults[:0] = error.faults
     if config is None or catalog is None or routes is None:
         raise ConfigurationError(faults)
-    warnings = (*unknown_fields(config), *routes.warnings)
+    notices = [words for route in routes.of_streams for words in _notices(route)]
+    warnings = (*unknown_fields(config), *routes.warnings, *notices)
     return Connection(config, catalog, tuple(map(_with_names, routes.of_streams)), warnings)
+
+
+def _notices(route: Route) -> list[str]:
+    """What the user should know of a stream before anything of it is sent."""
+    keeps = (
+        f"This sync is to take the place of what {route.stream} loaded before, and "
+        f"{route.endpoint.service} can delete nothing: all that it has stays"
+    )
+    return [keeps] * route.stream.replaces + route.mapper.notices()
 
 
 def one_stream(catalog: Catalog) -> Stream:

@@ -16,7 +16,7 @@ from bulk_destination.mapping.idempotency import EventKeys, emitted
 from bulk_destination.mapping.lookups import Found, compile_expression, compile_identity, is_nothing
 from bulk_destination.mapping.payload_json import dump
 from bulk_destination.mapping.presence import Presence
-from bulk_destination.mapping.properties import Limits, PropertyMapper
+from bulk_destination.mapping.properties import Limits, PropertyMapper, cut
 from bulk_destination.mapping.reading import Reading
 from bulk_destination.mapping.record_mapper import Payload
 from bulk_destination.mapping.stream import Stream
@@ -66,9 +66,16 @@ class UserEvents:
         self._skips_deleted = DELETED_AT not in reading.columns
         self.presence = Presence({USER_ID.field: user_id, "event_key": key}, stream.schema)
         self._event_key = compile_expression(key, stream.schema, Found(key))
-        self._user_id = compile_identity(user_id, stream.schema, USER_ID, Found(user_id))
+        found_user = Found(user_id)
+        self._user_id, self._read_user_id = compile_identity(
+            user_id, stream.schema, USER_ID, found_user
+        )
         self._value = _Optional(value, stream.schema)
         self._timestamp = _Optional(when, stream.schema)
+        self.found = reading.several(
+            ("user_id_column", found_user), ("timestamp_column", self._timestamp.found)
+        )
+        self.defaulted = 0
         self._mapper = PropertyMapper(selection, stream.schema, LIMITS)
         self._keys = EventKeys(stream, fixed_texts(key), event_id)
         self._now = now
@@ -77,7 +84,7 @@ class UserEvents:
         """The user it is about, and the event; `emitted_at` is Airbyte's, in milliseconds."""
         if DELETED_AT in record and self._skips_deleted and is_deleted(record):
             return DELETED
-        user_id = self._user_id(record)
+        user_id = self._read_user_id(self._user_id(record))
         if isinstance(user_id, Rejected):
             return user_id
         key = event_key(self._event_key(record))
@@ -88,6 +95,8 @@ class UserEvents:
             return row
         when = self._timestamp(record)
         defaulted = is_nothing(when)
+        if defaulted:
+            self.defaulted += 1
         moment = since_1970(self._now()) if defaulted else unix_milliseconds(when, self._times)
         if isinstance(moment, Rejected):
             return moment
@@ -113,7 +122,12 @@ class UserEvents:
 
     def warnings(self) -> list[str]:
         """What the user should know at the end of a sync: names of columns, never a value."""
-        return [*self._unseen(), *self._keys.warnings(), *self._adjusted()]
+        return [
+            *self._unseen(),
+            *self._keys.warnings(),
+            *self._adjusted(),
+            *cut(self.adjustments),
+        ]
 
     def notices(self) -> list[str]:
         """What the user should know before anything is sent."""
@@ -150,9 +164,8 @@ class _Optional:
     def __init__(self, column: Expression | None, schema: Schema | None) -> None:
         self.column = column
         self.never_seen = column is not None
-        self._look_up = (
-            None if column is None else compile_expression(column, schema, Found(column))
-        )
+        self.found = Found(column)
+        self._look_up = None if column is None else compile_expression(column, schema, self.found)
 
     def __call__(self, record: Record) -> Any:
         value = MISSING if self._look_up is None else self._look_up(record)

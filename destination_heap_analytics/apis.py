@@ -26,7 +26,7 @@ from bulk_destination.mapping.idempotency import EventKeys, emitted
 from bulk_destination.mapping.lookups import Found, compile_expression, compile_identity, is_nothing
 from bulk_destination.mapping.payload_json import dump
 from bulk_destination.mapping.presence import Presence
-from bulk_destination.mapping.properties import PropertyMapper, Scalar
+from bulk_destination.mapping.properties import PropertyMapper, Scalar, cut
 from bulk_destination.mapping.reading import Reading
 from bulk_destination.mapping.record_mapper import Payload, RecordMapper
 from bulk_destination.mapping.stream import Stream
@@ -103,22 +103,30 @@ class Track:
         self._skips_deleted = DELETED_AT not in reading.columns
         self.presence = Presence({PERSON.field: identity, "event": event}, stream.schema)
         self._event = compile_expression(event, stream.schema, Found(event))
-        self._identity = compile_identity(identity, stream.schema, PERSON, Found(identity))
+        found_identity = Found(identity)
+        self._identity, self._read_identity = compile_identity(
+            identity, stream.schema, PERSON, found_identity
+        )
         self._timestamp_column = config.timestamp_column
+        found_time = Found(when)
         self._timestamp = (
-            compile_expression(when, stream.schema, Found(when))
+            compile_expression(when, stream.schema, found_time)
             if when is not None
             else lambda _: None
         )
         self._timestamp_seen = config.timestamp_column is None
         self._mapper = PropertyMapper(selection, stream.schema, PROPERTY_LIMITS)
         self._keys = EventKeys(stream, fixed_texts(event), event_id)
+        self.found = reading.several(
+            ("identity_column", found_identity), ("timestamp_column", found_time)
+        )
+        self.defaulted = 0
         self._now = now
 
     def payload(self, record: Record, emitted_at: object) -> Payload | Rejected | Skipped:
         if DELETED_AT in record and self._skips_deleted and is_deleted(record):
             return DELETED
-        identity = self._identity(record)
+        identity = self._read_identity(self._identity(record))
         if isinstance(identity, Rejected):
             return identity
         event = event_name(self._event(record))
@@ -131,6 +139,8 @@ class Track:
         if when is not MISSING:
             self._timestamp_seen = True
         defaulted = is_nothing(when)
+        if defaulted:
+            self.defaulted += 1
         moment = utc_milliseconds(self._now()) if defaulted else self._times.read(when)
         if isinstance(moment, Rejected):
             return moment
@@ -151,7 +161,7 @@ class Track:
             "the sync"
             for column in [self._timestamp_column]
             if not self._timestamp_seen and column is not None
-        ] + [*self._mapper.warnings(), *self._keys.warnings()]
+        ] + [*self._mapper.warnings(), *self._keys.warnings(), *cut(self.adjustments)]
 
     def notices(self) -> list[str]:
         return self._keys.notices()
@@ -161,6 +171,8 @@ class _AddProperties:
     """What users and accounts share: the last value wins, so order is kept and no key is sent."""
 
     merges: ClassVar = True
+    #: An update has no time.
+    defaulted: ClassVar = 0
     event: ClassVar[tuple[str, str] | None] = None
     _field: ClassVar[str]
     #: Whether a selected property may have a name that Heap reserves.
@@ -182,17 +194,21 @@ class _AddProperties:
         self.names = reading.names
         self._skips_deleted = DELETED_AT not in reading.columns
         self.presence = Presence({identifier.field: identity}, stream.schema)
-        self._identity = compile_identity(identity, stream.schema, identifier, Found(identity))
+        found_identity = Found(identity)
+        self._identity, self._read_identity = compile_identity(
+            identity, stream.schema, identifier, found_identity
+        )
         self._mapper = PropertyMapper(self._selection, stream.schema, PROPERTY_LIMITS)
+        self.found = reading.several((f"{identifier.field}_column", found_identity))
 
     def payload(self, record: Record, emitted_at: object) -> Payload | Rejected | Skipped:  # noqa: ARG002  # only events have a time
         if DELETED_AT in record and self._skips_deleted and is_deleted(record):
             return DELETED
-        identity = self._identity(record)
+        identity = self._read_identity(self._identity(record))
         if isinstance(identity, Rejected):
             return identity
         properties = self._mapper.properties(record, self.adjustments)
-        if self._mapper.says_nothing(properties):
+        if not properties or self._mapper.is_all_fixed(properties):
             return NOTHING_TO_SAY
         if self._may_clash:
             self._rename_reserved(properties)
@@ -207,7 +223,7 @@ class _AddProperties:
         """Accounts have no reserved names that Heap publishes."""
 
     def warnings(self) -> list[str]:
-        return self._mapper.warnings()
+        return [*self._mapper.warnings(), *cut(self.adjustments)]
 
 
 class AddUserProperties(_AddProperties):
@@ -242,7 +258,20 @@ class AddUserProperties(_AddProperties):
             if self._renamed
             else []
         )
-        return renamed + super().warnings()
+        others = sorted(name for name in self._mapper.seen_names if _is_another_email(name))
+        spelled = [
+            f"`{name}` is another property than Heap's own `email`: write `{name} as email`"
+            for name in others
+        ]
+        return [*renamed, *spelled, *super().warnings()]
+
+
+def _is_another_email(name: str) -> bool:
+    """Only the spelling in small letters is Heap's own.
+
+    Source: https://developers.heap.io/reference/add-user-properties
+    """
+    return name != "email" and name.lower() == "email"
 
 
 _ID_SPELLINGS: Final = ("id", "ID", "Id", "iD")

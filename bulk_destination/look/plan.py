@@ -3,9 +3,11 @@
 A plan goes into logs: it tells no value of a record, and names as far as `told_names.py` lets.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import orjson
@@ -27,6 +29,8 @@ ENOUGH_TO_JUDGE: Final = 100
 #: Names told apart, and identities counted at a time: what bounds the memory of a plan.
 _MOST_NAMES: Final = 10_000
 _MOST_IDENTITIES: Final = 1_000
+#: Identities of which the spelling is remembered.
+_MOST_SPELLINGS: Final = 50_000
 _OTHERS: Final = "(others)"
 
 _JSON_TYPES: Final = {str: "string", bool: "boolean", int: "number", float: "number"}
@@ -60,6 +64,62 @@ class FrequentIdentities:
         return max(self._counts.values(), default=0)
 
 
+@dataclass(slots=True)
+class CaseTwins:
+    """How many identities differ from another one only in case, of the first of them."""
+
+    #: Hashes: of an identity in lower case, and as it is first spelled.
+    _spelled: dict[int, int] = field(default_factory=dict)
+    _twins: set[int] = field(default_factory=set)
+
+    def add(self, identity: str) -> None:
+        """One more record of `identity`."""
+        folded = hash(identity.casefold())
+        if folded in self._spelled:
+            if self._spelled[folded] != hash(identity):
+                self._twins.add(folded)
+        elif len(self._spelled) < _MOST_SPELLINGS:
+            self._spelled[folded] = hash(identity)
+
+    def __len__(self) -> int:
+        return len(self._twins)
+
+
+@dataclass(slots=True)
+class TimeSpan:
+    """The first and the last time that records say of events."""
+
+    first: datetime | None = None
+    last: datetime | None = None
+    _defaulted: int = 0
+
+    def add(self, item: dict[str, Any], defaulted: int) -> None:
+        """One more payload; `defaulted` of them so far had no time of their own."""
+        had_none, self._defaulted = defaulted > self._defaulted, defaulted
+        if had_none or "timestamp" not in item:
+            return
+        time = item["timestamp"]
+        when = (
+            datetime.fromisoformat(time)
+            if isinstance(time, str)
+            else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time)
+        )
+        self.first = when if self.first is None else min(self.first, when)
+        self.last = when if self.last is None else max(self.last, when)
+
+    def as_json(self) -> dict[str, str] | None:
+        """Both in UTC, or None where no record has one."""
+        if self.first is None or self.last is None:
+            return None
+        return {"first": _shown_time(self.first), "last": _shown_time(self.last)}
+
+
+def _shown_time(moment: datetime) -> str:
+    with contextlib.suppress(OverflowError):  # beyond the years that Python has
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 class Plan:
     """The plan so far; with `tells_all`, it is for nobody but the user's own eyes."""
 
@@ -78,7 +138,7 @@ class Plan:
         self._properties: dict[str, PropertyUse] = {}
         self.service = connection.route.endpoint.service
         self._mapper = connection.route.mapper
-        self._unknown = list(connection.warnings)
+        self._notices = list(connection.warnings)
         self._endpoint = connection.route.endpoint
         self._keeps_for_ever = connection.route.endpoint.keeps_for_ever
         self._quotas = connection.route.quotas
@@ -87,6 +147,8 @@ class Plan:
             OpenBatch(self._endpoint.max_items) for _ in range(connection.config.requests_in_flight)
         ]
         self._identities = FrequentIdentities()
+        self._case = CaseTwins()
+        self._times = TimeSpan()
 
     def add(self, payload: Payload) -> None:
         """One more payload that would be sent."""
@@ -97,7 +159,9 @@ class Plan:
             batch.add(self.ledger.read, identity, body)
         self.ledger.accepted += 1
         self._identities.add(identity)
+        self._case.add(identity)
         item = orjson.loads(body)
+        self._times.add(item, self._mapper.defaulted)
         if self._mapper.event is not None:
             event = item[self._mapper.event[0]]
             self._events[_bounded(event, self._events)] += 1
@@ -162,6 +226,11 @@ class Plan:
                 "what happened?"
             )
         yield from self._dangerous_names()
+        if count := len(self._case):
+            yield (
+                f"Identities that differ only in case: {count:,}, each two users or more. "
+                "`lower(...)` makes them one"
+            )
         share = self._identities.most() / max(1, self.ledger.accepted)
         if share > UNLIKELY_SHARE and self.ledger.accepted >= ENOUGH_TO_JUDGE:
             stays = ", for ever" if self._keeps_for_ever else ""
@@ -179,7 +248,7 @@ class Plan:
     def warnings(self) -> list[str]:
         """What a sync would warn of: fields that nobody reads, and columns that never came."""
         # Of a record that is rejected, not all columns are looked at.
-        found = self._unknown + (self._mapper.warnings() if self.ledger.accepted else [])
+        found = self._notices + (self._mapper.warnings() if self.ledger.accepted else [])
         return found if self.verdict.warning is None else [*found, self.verdict.warning]
 
     @property
@@ -206,6 +275,14 @@ class Plan:
             "requests": self.requests,
             "bytes": self.bytes,
             "quota_seconds": round(self.quota_seconds, 1),
+            "found_by": {
+                name: dict(zip(found.values, found.counts, strict=True))
+                for name, found in self._mapper.found
+            },
+            "times": self._times.as_json(),
+            "without_a_time": self._mapper.defaulted,
+            "identities_that_differ_only_in_case": len(self._case),
+            "cut": self._cut(),
             "event_names": len(self._events),
             "events": dict(self.events()),
             "property_names": len(self._properties),
@@ -236,6 +313,13 @@ class Plan:
         )
         if self._quotas is not None and self._quotas.counts_events:
             yield f"{self.service}'s quota would hold the sync up for {self.quota_seconds:,.0f} s"
+        for name, found in self._mapper.found:
+            counts = zip(found.values, found.counts, strict=True)
+            yield f"{name} was: {', '.join(f'`{value}` {count:,}' for value, count in counts)}"
+        if times := self._times.as_json():
+            yield f"Times of events: {times['first']} to {times['last']}"
+        if self._mapper.defaulted:
+            yield f"Events without a time, dated by the sync: {self._mapper.defaulted:,}"
         for event, count in self.events():
             yield f"Event: {event}: {count:,}"
         for name, use in self.properties():
@@ -245,6 +329,11 @@ class Plan:
             yield f"Look at this: {words}"
         if self.would_fail is not None:
             yield self.would_fail
+
+    def _cut(self) -> dict[str, int]:
+        """Texts that are cut, by property, as far as names are told."""
+        told, cut = self._told_properties(), self._mapper.adjustments.cut
+        return {name: count for name, count in cut.items() if name in told}
 
     def _close(self, batch: OpenBatch) -> None:
         closed = batch.close()

@@ -147,7 +147,7 @@ def _summary(plan: Plan) -> Table:
     table = Table(title="The whole input", title_justify="left", box=box.ROUNDED, show_header=False)
     table.add_column()
     table.add_column(justify="right")
-    ledger = plan.ledger
+    ledger, found = plan.ledger, plan.as_json()
     table.add_row("records read", f"{ledger.read:,}")
     table.add_row("would be sent", f"{ledger.accepted:,}", style="green")
     for reason, count in ledger.rejected.most_common():
@@ -155,6 +155,17 @@ def _summary(plan: Plan) -> Table:
         table.add_row(f"rejected: {_plain(reason)} (first: {first})", f"{count:,}", style="red")
     for reason, count in ledger.skipped.most_common():
         table.add_row(f"skipped: {reason}", f"{count:,}")
+    for name, counts in found["found_by"].items():
+        for value, count in counts.items():
+            table.add_row(f"{name} was `{_plain(value)}`", f"{count:,}")
+    if times := found["times"]:
+        table.add_row("first time", times["first"])
+        table.add_row("last time", times["last"])
+    if found["without_a_time"]:
+        table.add_row("without a time, dated by the sync", f"{found['without_a_time']:,}")
+    table.add_row("property names", f"{found['property_names']:,}")
+    for name, count in found["cut"].items():
+        table.add_row(f"texts cut: {_plain(name)}", f"{count:,}")
     table.add_row("requests", f"{plan.requests:,}")
     table.add_row("bytes", f"{plan.bytes:,}")
     table.add_row(f"held up by {plan.service}'s quota, about", f"{plan.quota_seconds:,.0f} s")

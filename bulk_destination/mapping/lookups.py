@@ -41,8 +41,8 @@ _UNFIT: Final = math.nan
 class Found:
     """By which of several values a field was filled, counted; a field of one value counts none."""
 
-    def __init__(self, expression: Expression) -> None:
-        self.values = tuple(map(str, values_of(expression)))
+    def __init__(self, expression: Expression | None) -> None:
+        self.values = () if expression is None else tuple(map(str, values_of(expression)))
         self.counts = [0] * len(self.values)
 
 
@@ -84,9 +84,13 @@ def compile_expression(expression: Expression, schema: Schema | None, found: Fou
     return look_up
 
 
+#: What is found in a record, and what becomes of that: two calls, as one around them costs a third.
+IdentityReader = tuple[Callable[[Record], Any], Callable[[Any], str | Rejected]]
+
+
 def compile_identity(
     expression: Expression, schema: Schema | None, identifier: Identifier, found: Found
-) -> Callable[[Record], str | Rejected]:
+) -> IdentityReader:
     """Who or which one it is; of several columns the first that names somebody.
 
     A column's value is judged before any function: what is nobody's word must not hash to
@@ -94,8 +98,7 @@ def compile_identity(
     """
     values = values_of(expression)
     if len(values) == 1 and isinstance(values[0], Column | Spelled):
-        look, read = compile_path(values[0], schema), identifier.read
-        return lambda record: read(look(record))
+        return compile_path(values[0], schema), identifier.read
     readers = [_compile_identity(value, schema, identifier) for value in values]
     counts = found.counts
 
@@ -114,7 +117,12 @@ def compile_identity(
         assert nobody is not None  # noqa: S101  # there is at least one value
         return nobody
 
-    return identify
+    return identify, _as_it_is
+
+
+def _as_it_is(identity: Any) -> str | Rejected:
+    assert isinstance(identity, str | Rejected)  # noqa: S101  # for the type checker
+    return identity
 
 
 def compile_property(value: Value, schema: Schema | None) -> Lookup:

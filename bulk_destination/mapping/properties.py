@@ -5,6 +5,7 @@ on. No exception for any JSON value.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -42,6 +43,10 @@ Scalar = str | int | float | bool
 _LARGEST_FLOAT: Final = math.nextafter(math.inf, 0)
 #: Names of properties that are remembered to fit.
 _MOST_NAMES: Final = 10_000
+#: More names of properties than this are hard to find one's way in.
+MANY_NAMES: Final = 200
+#: One record of 64 is looked at for new names; to look at each would cost a tenth of all mapping.
+_EACH: Final = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,11 @@ class PropertyMapper:
     def __init__(self, selection: PropertySelection, schema: Schema | None, limits: Limits) -> None:
         #: The most properties that any record had for sending.
         self.most = 0
+        #: Names of properties, of the records that were looked at.
+        self.seen_names: set[str] = set()
+        self._records = 0
+        #: By column, whether all of it that was looked at would fit as JSON.
+        self._fits_as_json: dict[str, bool] = {}
         self._limits = limits
         self._bounds = limits.text_length, limits.largest, limits.number is None
         self._everything = selection.everything is not None
@@ -144,15 +154,16 @@ class PropertyMapper:
                 add_property(properties, name, value, limits, adjustments)
         for name, look_up in self._json_columns:
             self._add_json(properties, name, look_up(record), adjustments)
-        if len(properties) > self.most:  # noqa: PLR1730  # max() would be one call more a record
-            self.most = len(properties)
+        self._records += 1
+        if len(properties) > self.most or not self._records & _EACH:
+            self._look_closely(record, properties)
         if limits.count is not None and len(properties) > limits.count:
             return self._first(properties, limits.count, adjustments)
         return properties
 
-    def says_nothing(self, properties: dict[str, Scalar]) -> bool:
-        """Whether all that is left is the same for every record."""
-        return not properties or (bool(self._fixed) and self._fixed.issuperset(properties))
+    def is_all_fixed(self, properties: dict[str, Scalar]) -> bool:
+        """Whether all that is left, and that is something, is the same for every record."""
+        return bool(self._fixed) and self._fixed.issuperset(properties)
 
     def never_seen(self) -> list[tuple[str, list[str]]]:
         """Columns that no record so far had, each with the nearest names of the last record."""
@@ -169,6 +180,7 @@ class PropertyMapper:
             f"`except ({path})` (property_columns) left nothing out: no record had it"
             for path in self.never_excluded()
         ]
+        unseen += self._of_many_names()
         if names := [name for name in self.unlisted.names if looks_like_a_column(name)]:
             more = (
                 " and more" if self.unlisted.more or len(names) < len(self.unlisted.names) else ""
@@ -178,6 +190,29 @@ class PropertyMapper:
                 f"sent: {', '.join(f'`{name}`' for name in names)}{more}"
             )
         return unseen
+
+    def _look_closely(self, record: Record, properties: dict[str, Scalar]) -> None:
+        self.most = max(self.most, len(properties))
+        if len(self.seen_names) < _MOST_NAMES:
+            self.seen_names.update(properties)
+        if len(self.seen_names) > MANY_NAMES and self._everything:
+            for name, value in record.items():
+                if type(value) is dict or type(value) is list:
+                    text = json_text(value)
+                    fits = text is not None and self._limits.fits(text)
+                    self._fits_as_json[name] = fits and self._fits_as_json.get(name, True)
+
+    def _of_many_names(self) -> list[str]:
+        if len(self.seen_names) <= MANY_NAMES:
+            return []
+        below = Counter(name.partition(".")[0] for name in self.seen_names)
+        column, count = below.most_common(1)[0]
+        way_out = ": choose some by property_columns"
+        if self._everything and count > MANY_NAMES / 2 and looks_like_a_column(column):
+            way_out = f", {count:,} of them below `{column}`: write `* except ({column})`"
+            if self._fits_as_json.get(column):
+                way_out += f", and to have it as one text `json({column}) as {column}`"
+        return [f"There are at least {len(self.seen_names):,} names of properties{way_out}"]
 
     def never_excluded(self) -> list[str]:
         """Paths behind `except` that no record so far had."""
@@ -277,6 +312,19 @@ def _is_fixed(column: Property) -> bool:
     return isinstance(source_of(column.value), Literal)
 
 
+def cut(adjustments: Adjustments) -> list[str]:
+    """Which properties had texts that were cut: the most frequent, as far as they may be shown."""
+    names = [
+        f"`{name}` ({count:,})"
+        for name, count in sorted(adjustments.cut.items(), key=lambda each: -each[1])
+        if all(part.isdigit() or looks_like_a_column(part) for part in name.split("."))
+    ]
+    if not adjustments.cut:
+        return []
+    more = "" if len(names) == len(adjustments.cut) and len(names) <= 10 else " and others"
+    return [f"Texts were cut to what fits a property: {', '.join(names[:10])}{more}"]
+
+
 def _is_json(column: Property) -> bool:
     return isinstance(column.value, Call) and column.value.function == "json"
 
@@ -343,7 +391,7 @@ def _add_leaf(
         properties[name] = value
     elif type(value) is str:
         properties[name] = value[: limits.text_length]
-        adjustments.truncated += 1
+        adjustments.cut_text(name)
     else:
         adjustments.left_out += 1
 

@@ -63,7 +63,8 @@ class Reading:
         if text is None:
             return None
         expression = self.identity(path, text)
-        return compile_identity(expression, self.schema, EVENT_ID, Found(expression))
+        look, read = compile_identity(expression, self.schema, EVENT_ID, Found(expression))
+        return lambda record: read(look(record))
 
     def _value(
         self, path: str, text: str, wanted: Wanted, fits: Callable[[object], object] | None
@@ -87,6 +88,10 @@ class Reading:
         if not isinstance(source, Literal):
             self.columns.add(source.path)
             self.names.add(source.path)
+
+    def several(self, *fields: tuple[str, Found]) -> list[tuple[str, Found]]:
+        """Those of the fields that say more than one value."""
+        return [(name, found) for name, found in fields if len(found.values) > 1]
 
     def properties(self, path: str, text: str) -> PropertySelection:
         """What `property_columns` says."""

@@ -1,9 +1,10 @@
 """What the engine knows of a service's payloads."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from typing import ClassVar, Protocol
 
 from bulk_destination.mapping.columns import Record
+from bulk_destination.mapping.lookups import Found
 from bulk_destination.mapping.presence import Presence
 from bulk_destination.mapping.values import Adjustments, Rejected, Skipped
 
@@ -41,6 +42,14 @@ class RecordMapper(Protocol):
 
     def payload(self, record: Record, emitted_at: object) -> Payload | Rejected | Skipped:
         """The record's payload; `emitted_at` is Airbyte's, in milliseconds. Never raises."""
+
+    @property
+    def found(self) -> Sequence[tuple[str, Found]]:
+        """By which of several values identities and times were found: field by field."""
+
+    @property
+    def defaulted(self) -> int:
+        """Events that were dated by the time of the sync."""
 
     def notices(self) -> list[str]:
         """What the user should know before anything is sent: names of columns, never a value."""

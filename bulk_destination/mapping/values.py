@@ -34,6 +34,10 @@ _SHOWS_NOTHING: Final = re.compile(
 )
 
 
+#: Names of properties that were cut, told apart.
+_MOST_NAMES: Final = 1_000
+
+
 class _Missing:
     def __repr__(self) -> str:
         return "MISSING"
@@ -78,6 +82,14 @@ class Adjustments:
 
     truncated: int = 0
     left_out: int = 0
+    #: Texts that were cut, by the name of their property; of names beyond a number nothing is kept.
+    cut: dict[str, int] = field(default_factory=dict, compare=False)
+
+    def cut_text(self, name: str) -> None:
+        """One more text was cut."""
+        self.truncated += 1
+        if name in self.cut or len(self.cut) < _MOST_NAMES:
+            self.cut[name] = self.cut.get(name, 0) + 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ def _value(text: str, record: dict[str, Any]) -> Any:
 def _identity(text: str, record: dict[str, Any], identifier: Identifier = PERSON) -> str | Rejected:
     expression = read_value(text, "identity")
     assert not isinstance(expression, list), expression
-    return compile_identity(expression, None, identifier, Found(expression))(record)
+    look, read = compile_identity(expression, None, identifier, Found(expression))
+    return read(look(record))
 
 
 @pytest.mark.parametrize(
@@ -111,9 +112,9 @@ def test_by_which_it_was_found_is_counted() -> None:
     expression = read_value("user_id, lower(email)", "identity")
     assert not isinstance(expression, list)
     found = Found(expression)
-    identify = compile_identity(expression, None, PERSON, found)
+    look, read = compile_identity(expression, None, PERSON, found)
     for record in ({"user_id": 1}, {"email": "A"}, {"email": "b"}, {}):
-        identify(record)
+        read(look(record))
     assert (found.values, found.counts) == (("user_id", "lower(email)"), [1, 2])
 
 
