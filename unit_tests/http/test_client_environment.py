@@ -94,6 +94,7 @@ def test_each_try_is_a_whole_request(peer: Peer) -> None:
     ]
     assert [seen.headers["X-Turn"] for seen in peer.seen] == ["1", "2", "3"]
     assert not any("Cookie" in seen.headers for seen in peer.seen)
+    assert not client._session.cookies
     assert {seen.headers["Content-Type"] for seen in peer.seen} == {"application/json"}
     assert [seen.headers["Content-Length"] for seen in peer.seen] == ["5", "5", "11"]
 
