@@ -37,6 +37,7 @@ from bulk_destination.protocol.stdout import (
 )
 
 if TYPE_CHECKING:
+    from bulk_destination.protocol.lines import Line
     from bulk_destination.sync import Surroundings, Sync
 
 logger = logging.getLogger("airbyte")
@@ -120,8 +121,9 @@ def _write(
     from bulk_destination.sync import walk_of  # noqa: PLC0415
 
     connection = connect(service, *read_both(parsed.config, parsed.catalog))
-    source = stdin_lines()
     walk = walk_of(connection, read_line, bytes, service.program, surroundings)
+    keeps = not isinstance(walk, DryRun) and walk.storage is not None
+    source = stdin_lines(keeps_long_lines=keeps)
     _stop_on_signals(walk)
     if isinstance(walk, DryRun):
         yield from walk.run(source)
@@ -135,7 +137,7 @@ def _write(
         yield from walk.run(source)
 
 
-def _stop_on_signals(walk: Sync[bytes] | DryRun[bytes]) -> None:
+def _stop_on_signals(walk: Sync[Line] | DryRun[Line]) -> None:
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, _: walk.interrupt(signal.Signals(number).name))
@@ -148,7 +150,7 @@ def _preview(service: Service[Any], parsed: argparse.Namespace) -> int:
         connection = connect(service, *read_both(parsed.config, parsed.catalog))
         preview = Preview(connection, parsed.records)
         plan = preview.of(stdin_lines())
-    except ConfigurationError as error:
+    except SyncError as error:
         print(error, file=sys.stderr)
         return 1
     try:

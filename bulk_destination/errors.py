@@ -10,6 +10,8 @@ Only these end one, and each carries Airbyte's failure type::
     + TooManyRejectedError  the user: more were rejected than may be         config_error
     + UnavailableError      nobody; no answer in time, run again later       transient_error
     + ObjectStorageError    nobody; rejected records could not be saved      transient_error
+    + TemporaryFileError    nobody; what waits found no room on the disk     transient_error
+    + BrokenStateError      the source; a state that cannot be handed back   system_error
     + InterruptedSyncError  nobody; a signal ended the process, run again    transient_error
     + LedgerError           us: the counts do not add up                     system_error
 
@@ -122,6 +124,31 @@ class ObjectStorageError(SyncError):
         super().__init__(
             f"Rejected records cannot be saved: {cause}. No state behind them is passed on; try "
             "again later, or look at object_storage_config"
+        )
+
+
+class TemporaryFileError(SyncError):
+    """What is too much for the memory could not wait on the disk."""
+
+    failure_type = "transient_error"
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            f"A temporary file cannot be written: {cause}. States, and lines that are too long to "
+            "be held, wait there: make room in the folder for temporary files (TMPDIR), and run "
+            "the sync again"
+        )
+
+
+class BrokenStateError(SyncError):
+    """A line came in that is a state, or may be one, and cannot be handed back."""
+
+    def __init__(self, line: int, longest: int) -> None:
+        super().__init__(
+            f"The message behind record {line} is a state, or may be one, and cannot be handed "
+            f"back: it is no whole JSON, has no `state`, or has more than {longest:,} bytes. All "
+            "before it is safe. The next sync begins there; if it ends here again, the source "
+            "writes what no destination can read"
         )
 
 

@@ -4,22 +4,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
+from bulk_destination.errors import BrokenStateError
 from bulk_destination.ledger import Ledger
 from bulk_destination.mapping.record_mapper import Payload, RecordMapper
 from bulk_destination.mapping.values import INEXACT, Rejected, Skipped
 from bulk_destination.protocol.catalog import Catalog
+from bulk_destination.protocol.lines import LONGEST_LINE
 from bulk_destination.protocol.messages import (
+    BrokenState,
     Message,
     RecordMessage,
     StateMessage,
+    TooLong,
     Unreadable,
-    read_exactly,
+    data_of,
 )
 
 Item = TypeVar("Item")
 
 #: A line that is no Airbyte message; it may have been a record.
 UNREADABLE: Final = Rejected("unreadable")
+_TOO_LONG: Final = Rejected("too_long")
 _OF_ANOTHER_STREAM: Final = Rejected("of_another_stream")
 
 
@@ -42,7 +47,10 @@ class Intake(Generic[Item]):
         self.records = [0] * len(self.catalog.streams)
 
     def take(self, item: Item) -> Payload | Rejected | Skipped | StateMessage | None:
-        """What became of `item`; None for a message that a destination has no use for."""
+        """What became of `item`; None for a message that a destination has no use for.
+
+        Raises BrokenStateError.
+        """
         message = self.read(item)
         if type(message) is dict:
             self.ledger.read += 1
@@ -60,10 +68,12 @@ class Intake(Generic[Item]):
             )
         if isinstance(message, StateMessage):
             return message
-        if isinstance(message, Unreadable):
+        if isinstance(message, Unreadable | TooLong):
             self.ledger.read += 1
             self.stream = self._name = None
-            return UNREADABLE
+            return UNREADABLE if isinstance(message, Unreadable) else _TOO_LONG
+        if isinstance(message, BrokenState):
+            raise BrokenStateError(self.ledger.read, LONGEST_LINE)
         return None
 
     def _second_look(
@@ -79,6 +89,4 @@ class Intake(Generic[Item]):
         """The payload with all digits of its numbers, where there is a line to read them from."""
         if not isinstance(item, bytes):
             return INEXACT
-        exact = read_exactly(item)
-        assert isinstance(exact, dict)  # noqa: S101  # it was a record before
-        return self.mapper.payload(exact["record"]["data"], record.get("emitted_at"))
+        return self.mapper.payload(data_of(item), record.get("emitted_at"))

@@ -35,8 +35,10 @@ from bulk_destination.look.dry_run import DryRun
 from bulk_destination.look.progress import Progress
 from bulk_destination.mapping.record_mapper import Payload
 from bulk_destination.mapping.values import Rejected, Skipped
-from bulk_destination.protocol.checkpoints import Checkpoints
-from bulk_destination.protocol.messages import Message, StateMessage
+from bulk_destination.protocol.checkpoints import MOST_IN_MEMORY, Checkpoints
+from bulk_destination.protocol.lines import LongLine
+from bulk_destination.protocol.messages import Message, StateMessage, envelope, is_envelope
+from bulk_destination.protocol.spool import Spool
 from bulk_destination.rejected.object_storage import ObjectStorage, open_object_storage
 from bulk_destination.rejected.rejected_files import RejectedFiles
 from bulk_destination.rejected.rejected_records import folder
@@ -44,10 +46,11 @@ from bulk_destination.verdict import Verdict, is_refused, nothing_accepted, verd
 
 logger = logging.getLogger("airbyte")
 
-#: States that may wait in memory; a source with more of them is slowed.
+#: States that may wait; a source with more of them is slowed, as it is by `MOST_IN_MEMORY` bytes.
 MAX_WAITING_STATES: Final = 10_000
-#: Bytes of their lines; parsed, they take several times as many.
-MAX_WAITING_STATE_BYTES: Final = 8_000_000
+#: Bytes of states that may wait on disk while nothing was accepted: to slow the source for those
+#: would be a standstill.
+MAX_PARKED_BYTES: Final = 1_000_000_000
 
 Item = TypeVar("Item")
 
@@ -99,7 +102,7 @@ class Sync(Generic[Item]):
     def __post_init__(self) -> None:
         config, catalog = self.connection.config, self.connection.catalog
         self._intake = Intake(self.read, catalog, self.connection.route.mapper, self.ledger)
-        self._checkpoints = Checkpoints(len(catalog.streams), catalog.find)
+        self._checkpoints = Checkpoints(len(catalog.streams), catalog.find, Spool())
         quotas = self.connection.route.quotas
         if quotas:
             quotas = replace(quotas, seconds=self.surroundings.minute)
@@ -194,7 +197,10 @@ class Sync(Generic[Item]):
             self._save()
             yield from self._leaving()
             # One large state behind one rejected record is no reason to give up.
-            if self._states_stay and len(self._checkpoints) >= MAX_WAITING_STATES:
+            waiting = self._checkpoints
+            if self._states_stay and (
+                len(waiting) >= MAX_WAITING_STATES or waiting.size >= MAX_PARKED_BYTES
+            ):
                 raise nothing_accepted(self.ledger, self.connection.route)
 
     def _finish(self) -> Iterator[bytes]:
@@ -250,15 +256,21 @@ class Sync(Generic[Item]):
     def _take_other(self, item: Item, taken: Payload | Rejected | Skipped | StateMessage) -> None:
         position = self.ledger.read
         if isinstance(taken, StateMessage):
-            size = len(self.line_of(item))
-            self._checkpoints.arrived(taken.raw, position, self._intake.records, size)
+            self._checkpoints.arrived(taken, position, self._intake.records)
         elif isinstance(taken, Skipped):
             self.ledger.skip(taken.reason, empty=taken.empty)
         elif isinstance(taken, Rejected):
             self._count_rejected(position, self._intake.stream, taken.reason)
-            # What is no record is no line of a file: it could not be replayed.
-            if self._files is not None and taken is not UNREADABLE:
-                self._files.reject(position, self.line_of(item), taken.reason)
+            if self._files is None:
+                return
+            if isinstance(item, LongLine):
+                self._files.save_long(item)
+                return
+            line = self.line_of(item)
+            if taken is UNREADABLE and not is_envelope(line):
+                stream = self.connection.stream
+                line = envelope(line, stream.name, stream.namespace)
+            self._files.reject(position, line, taken.reason)
 
     def _count_rejected(self, position: int, stream: int | None, reason: str) -> None:
         self.ledger.reject(position, reason)
@@ -273,7 +285,7 @@ class Sync(Generic[Item]):
         """Whether what waits behind open batches is too much."""
         lines = self._files is not None and not self._files.has_room
         states = len(self._checkpoints) >= MAX_WAITING_STATES
-        return lines or states or self._checkpoints.size >= MAX_WAITING_STATE_BYTES
+        return lines or states or self._checkpoints.size >= MOST_IN_MEMORY
 
     def _note(self, report: LaneReport | Failed) -> None:
         match report:
@@ -322,14 +334,15 @@ class Sync(Generic[Item]):
                     self._files.reject(position, line, rejected.reason, rejected.answer)
         self._delivery.lane_settled(report)
 
-    def _leaving(self) -> list[bytes]:
+    def _leaving(self) -> Iterator[bytes]:
         if self._files is not None:
             self._files.save_if_full()
             if not self._states_stay:
                 self._files.save_due()
         self._say_progress()
         announcements, self._announcements = self._announcements, []
-        return announcements + self._states_leaving()
+        yield from announcements
+        yield from self._states_leaving()
 
     def _say_progress(self) -> None:
         now = self.surroundings.clock()
@@ -340,9 +353,9 @@ class Sync(Generic[Item]):
             if words := self._progress.line(self.ledger, now):
                 logger.info(words)
 
-    def _states_leaving(self) -> list[bytes]:
+    def _states_leaving(self) -> Iterator[bytes]:
         if self._states_stay:
-            return []
+            return iter(())
         unsaved = None if self._files is None else self._files.first_unsaved
         firsts = [each for each in (self._delivery.first_unsettled(), unsaved) if each is not None]
         return self._checkpoints.settled([min(firsts, default=None)])

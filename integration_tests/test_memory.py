@@ -6,6 +6,7 @@ twice the ceiling or more.
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +18,8 @@ import pytest
 from sandbox.heap import running
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from integration_tests.conftest import Connector, Outcome
 
 #: docs/speed.md says so.
@@ -74,3 +77,97 @@ def test_an_answer_of_s3_without_end(connector: Connector, status: bytes) -> Non
     assert message["connectionStatus"]["status"] == "FAILED"
     assert_small(outcome)
     assert "S3 could not be reached (AnswerTooLongError)" in message["connectionStatus"]["message"]
+
+
+def data(count: int) -> bytes:
+    """A record with `count` properties."""
+    properties = {"name": "E", "who": "ada", **{f"property_{n}": n for n in range(count)}}
+    return json.dumps(properties).encode()
+
+
+def large_states(connector: Connector, who: str | None) -> Iterator[bytes]:
+    """A state of 5 MB behind each record."""
+    for number in range(40):
+        yield connector.record({**connector.event(number), "who": who or f"person{number}"})
+        cursor = b'"cursor": %d' % number
+        yield connector.state(number).replace(
+            cursor, cursor + b', "more": "%b"' % (b"x" * 5_000_000)
+        )
+
+
+def test_large_states(connector: Connector) -> None:
+    """200 MB of them, each behind a record of its own."""
+    with running() as heap:
+        outcome = connector.write(connector.config(heap.url), large_states(connector, None))
+    assert outcome.code == 0
+    assert len(outcome.states) == 40
+    assert_small(outcome)
+
+
+def test_large_states_that_stay(connector: Connector) -> None:
+    """While nothing was accepted they wait on disk; once it was, they leave one by one."""
+
+    def lines(last: bytes) -> Iterator[bytes]:
+        yield from large_states(connector, "guest")
+        yield last
+        yield connector.state(40)
+
+    with running() as heap:
+        config = connector.config(heap.url)
+        outcome = connector.write(config, lines(connector.record(connector.event(1))))
+        assert outcome.code == 0
+        assert [state["id"] for state in outcome.states] == list(range(41))
+        assert_small(outcome)
+        outcome = connector.write(config, lines(b""))
+    assert outcome.error["failure_type"] == "config_error"
+    assert outcome.states == []
+    assert_small(outcome)
+
+
+def test_a_wide_record(connector: Connector) -> None:
+    """150,000 properties, nearly 4 MB, three in a row."""
+    line = b'{"type":"RECORD","record":{"stream":"people","emitted_at":1,"data":%b}}\n'
+    with running() as heap:
+        outcome = connector.write(connector.config(heap.url), [line % data(150_000)] * 3)
+        assert len(heap.requests()) == 3
+    assert outcome.code == 0
+    assert_small(outcome)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_line_without_end(connector: Connector, tmp_path: Path, kept: bool) -> None:
+    """A record of 200 MB is counted, and streamed to its file if there are files."""
+    folder = tmp_path / "rejected"
+    folder.mkdir()
+    storage = {"storage_type": "Local", "path": str(folder)} if kept else None
+    begin, end = connector.record({**connector.event(1), "text": "%"}).split(b"%")
+
+    def lines() -> Iterator[bytes]:
+        yield connector.record(connector.event(0))
+        yield begin
+        for _ in range(200):
+            yield b"x" * 1_000_000
+        yield end
+
+    with running() as heap:
+        config = connector.config(heap.url, object_storage_config=storage)
+        outcome = connector.write(config, lines())
+    assert outcome.code == 0
+    assert outcome.ledger["rejected_by_reason"] == {"too_long": 1}
+    sizes = [file.stat().st_size for file in folder.rglob("*.jsonl")]
+    assert sizes == ([len(begin + end) + 200_000_000] if kept else [])
+    assert_small(outcome)
+
+
+def test_lines_that_are_nearly_too_long(connector: Connector, tmp_path: Path) -> None:
+    """Text of 15 MB, line after line, kept until it is settled."""
+    folder = tmp_path / "rejected"
+    folder.mkdir()
+    storage = {"storage_type": "Local", "path": str(folder)}
+    lines = (connector.record({**connector.event(n), "text": "x" * 15_000_000}) for n in range(6))
+    with running() as heap:
+        config = connector.config(heap.url, object_storage_config=storage)
+        outcome = connector.write(config, lines)
+        assert len(heap.events()) == 6
+    assert outcome.code == 0
+    assert_small(outcome)

@@ -69,10 +69,8 @@ def test_unreadable_lines_are_counted(connector: Connector) -> None:
         b'{"type":"RECORD"}\n',
         b'{"type":"RECORD","record":null}\n',
         b'{"type":"RECORD","record":{"stream":"people","data":[1]}}\n',
-        b'{"type":"STATE"}\n',
-        b'{"type":"STATE","state":3}\n',
         b"\xff\xfe xyzzy\n",
-        b'{"type":"RECORD","record":{"stream":"people","data":{"who":"xyzzy\xff"}}}\n',
+        b'{"type":"RECORD","record":{"stream":"people","data":{"who":"xyzzy\xff}}}\n',
         b"[" * 200_000 + b"\n",
         b"\x00\n",
     ]
@@ -91,6 +89,45 @@ def test_unreadable_lines_are_counted(connector: Connector) -> None:
         assert outcome.ledger["rejected_by_reason"] == {"unreadable": len(unreadable)}
         assert outcome.ledger["rejected_first_at"] == {"unreadable": 2}
         assert len(heap.events()) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"type":"STATE"}\n',
+        b'{"type":"STATE","state":3}\n',
+        b'{"type":"STATE","state":{"data":{"cursor":"xyzzy"\n',
+        b'xyzzy {"type":"STATE","state":{"data":{}}}\n',
+        pytest.param(b'{"type":"STATE","state":{"data":"%b"}}\n' % (b"x" * 16_000_000), id="long"),
+        pytest.param(b"x" * 16_000_001, id="a long line of who knows what"),
+    ],
+)
+def test_a_state_is_never_dropped(connector: Connector, line: bytes) -> None:
+    """What may be one and cannot be handed back ends the sync; what was safe has left."""
+    with running() as heap:
+        lines = [connector.record(connector.event(1)), connector.state(1), line, connector.state(2)]
+        outcome = connector.write_here(connector.config(heap.url), lines)
+        assert len(heap.events()) <= 1
+    assert outcome.error["failure_type"] == "system_error"
+    assert "is a state, or may be one" in outcome.error["message"]
+    assert [state["id"] for state in outcome.states] in ([], [1])
+    assert b"xyzzy" not in outcome.stdout
+
+
+def test_states_that_no_parser_takes(connector: Connector) -> None:
+    """Byte for byte, with their statistics."""
+    values = (b"9" * 5_000, b'{"a":' * 2_000 + b"1" + b"}" * 2_000, b'"Zo\xeb"', b"[ NaN ]")
+    states = [b'{"type":"STATE", "state":{"data":{"cursor":%b}}}\n' % value for value in values]
+    with running() as heap:
+        lines = [connector.record(connector.event(1)), *states]
+        outcome = connector.write(connector.config(heap.url), lines)
+    assert outcome.code == 0
+    stats = [
+        b',"destinationStats":{"recordCount":%b.0,"rejectedRecordCount":0.0}' % count
+        for count in (b"1", b"0", b"0", b"0")
+    ]
+    expected = [state[:-3] + each + state[-3:] for state, each in zip(states, stats, strict=True)]
+    assert [line + b"\n" for line in outcome.stdout.split(b"\n") if b'"STATE"' in line] == expected
 
 
 def test_other_messages_are_passed_over(connector: Connector) -> None:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer as CatalogSerializer
 from airbyte_cdk.models import Type as MessageType
 
+from bulk_destination.protocol.lines import LONGEST_LINE
 from bulk_destination.rejected import rejected_files
 from destination_heap_analytics import DestinationHeapAnalytics
 from integration_tests.services import both, every_api
@@ -182,7 +184,7 @@ def test_kill_and_start_again(connector: Connector, folder: Path) -> None:
     def on_disk(state: Json) -> None:
         nonlocal seen
         whole = b"".join(file.read_bytes() for file in files(folder))
-        found = {int(number) for number in re.findall(rb'"n":(\d+)', whole)}
+        found = {int(number) for number in re.findall(rb'"n": (\d+)', whole)}
         assert {number for number in rejected if number < state["id"]} <= found
         seen += 1
 
@@ -259,12 +261,82 @@ def test_nothing_but_bad_records(connector: Connector, folder: Path) -> None:
         assert "goes on behind them" in outcome.logs
         assert [state["id"] for state in outcome.states] == [1, 2]
         assert numbers(kept(folder)) == [1, 2]
-        # A line that is no record is in no file, so its state stays while nothing is accepted.
+        # A line that is no record is in a file, too.
         outcome = connector.write_here(config, [*lines, b"zaphod\n", connector.state(2)])
     assert outcome.error["failure_type"] == "config_error"
-    assert "reads these records again" in outcome.error["message"]
-    assert [state["id"] for state in outcome.states] == []
-    assert len(files(folder)) == 1
+    assert "goes on behind them" in outcome.error["message"]
+    assert [state["id"] for state in outcome.states] == [1, 2]
+    assert kept(folder)[-1]["meta"]["unreadable_line"] == {"text": "zaphod"}
+
+
+#: What no parser takes, and what of it is sent: all but the value itself.
+STRANGE = {
+    "digits": b'{"name":"E","who":"%b","x":' + b"9" * 5_000 + b"}",
+    "levels": b'{"name":"E","who":"%b","x":' + b'{"a":' * 2_000 + b"1" + b"}" * 2_001,
+    "bytes": b'{"name":"E","who":"%b","x":"Zo\xeb"}',
+}
+
+
+@pytest.mark.parametrize("data", STRANGE.values(), ids=STRANGE)
+def test_what_no_parser_takes_is_sent_or_kept(
+    connector: Connector, folder: Path, data: bytes
+) -> None:
+    """A record lands without such a value; one that is rejected is kept byte for byte."""
+    whole = b'{"type":"RECORD","record":{"stream":"people","emitted_at":1,"data":%b}}\n'
+    lines = [whole % (data.replace(b"%b", who)) for who in (b"ada", b"guest")]
+    with running(SandboxOptions(quotas=False)) as heap:
+        config = connector.config(heap.url, object_storage_config=local(folder))
+        outcome = connector.write_here(config, [*lines, connector.state(1)]).succeeded()
+        (event,) = heap.events()
+        assert (event["identity"], event["properties"].get("x")) in {
+            ("ada", None),
+            ("ada", "Zo\ufffd"),
+        }
+        reasons = {"identity_of_no_single_person": 1}
+        assert outcome.ledger["rejected_by_reason"] == reasons
+        assert [connector.stats(state) for state in outcome.states] == [(1.0, 1.0)]
+        (file,) = files(folder)
+        meta = b',"meta":{"rejection_reason":"identity_of_no_single_person"}}}\n'
+        assert file.read_bytes() == lines[1][:-3] + meta
+        # Piped in again, it is judged as before, and kept as before.
+        again = connector.write_here(config, [file.read_bytes(), lines[0]])
+        assert again.succeeded().ledger["rejected_by_reason"] == reasons
+    assert files(folder)[1].read_bytes() == file.read_bytes()
+
+
+def test_a_line_that_is_no_message_is_kept(connector: Connector, folder: Path) -> None:
+    """In a message that can be piped in as often as one likes, and nothing of it is lost."""
+    broken = [b"zaphod", b"\xff\xfe", b'{"type":"RECORD","record":{"stream":"people"}}', b"[1"]
+    lines = [connector.record(connector.event(1)), *(line + b"\n" for line in broken)]
+    with running(SandboxOptions(quotas=False)) as heap:
+        config = connector.config(heap.url, object_storage_config=local(folder))
+        first = connector.write_here(config, [*lines, connector.state(1)]).succeeded()
+        (file,) = files(folder)
+        content = file.read_bytes()
+        again = connector.write_here(config, [lines[0], content, connector.state(2)]).succeeded()
+    for outcome in (first, again):
+        assert outcome.ledger["rejected_by_reason"] == {"unreadable": 4}
+        assert [connector.stats(state) for state in outcome.states] == [(1.0, 4.0)]
+    assert files(folder)[1].read_bytes() == content
+    held = [record["meta"]["unreadable_line"] for record in kept(folder)[:4]]
+    assert [
+        each["text"].encode() if "text" in each else b64decode(each["base64"]) for each in held
+    ] == broken
+
+
+def test_a_record_that_is_too_long(connector: Connector, folder: Path) -> None:
+    """It is counted, and streamed to a file of its own, from where it comes in again as it was."""
+    long = connector.record({**connector.event(7), "text": "x" * LONGEST_LINE})
+    lines = [connector.record(connector.event(1)), long, connector.state(1)]
+    with running(SandboxOptions(quotas=False)) as heap:
+        for storage in (None, local(folder)):
+            config = connector.config(heap.url, object_storage_config=storage)
+            outcome = connector.write_here(config, lines).succeeded()
+            assert outcome.ledger["rejected_by_reason"] == {"too_long": 1}
+            assert outcome.ledger["rejected_first_at"] == {"too_long": 2}
+            assert [connector.stats(state) for state in outcome.states] == [(1.0, 1.0)]
+    (file,) = files(folder)
+    assert file.read_bytes() == long
 
 
 def test_the_first_request_refused_whole(connector: Connector, folder: Path) -> None:

@@ -47,8 +47,8 @@ ROOMS = {
         *("idempotency", "record_mapper", "__init__"),
     ],
     "protocol": [
-        *("messages", "catalog", "checkpoints", "arguments", "json_files", "stdin", "stdout"),
-        "__init__",
+        *("lines", "splicing", "messages", "catalog", "checkpoints", "arguments", "json_files"),
+        *("spool", "stdin", "stdout", "__init__"),
     ],
     "http": ["words", "signs", "replies", "endpoint", "pacing", "wire", "client", "__init__"],
     "delivery": [
@@ -65,7 +65,8 @@ ROOMS = {
 PURE = [
     *("errors", "names", "ledger", "fields", "connection", "verdict"),
     *(f"mapping/{module}" for module in ROOMS["mapping"]),
-    *(f"protocol/{module}" for module in ("messages", "catalog", "checkpoints")),
+    *(f"protocol/{module}" for module in ("lines", "splicing", "messages")),
+    *(f"protocol/{module}" for module in ("catalog", "checkpoints")),
     *(f"http/{module}" for module in ("words", "signs", "replies", "endpoint", "pacing")),
     *(f"delivery/{module}" for module in ("quotas", "concurrency")),
     *(f"delivery/{module}" for module in ("batches", "backlog", "throttling", "outages")),

@@ -19,6 +19,7 @@ from bulk_destination.look.dry_run import DryRun
 from bulk_destination.look.plan import Plan
 from bulk_destination.mapping.record_mapper import Payload
 from bulk_destination.mapping.values import Rejected, Skipped
+from bulk_destination.protocol.lines import Line, LongLine
 from bulk_destination.protocol.messages import read_line
 
 #: Like diff and grep: nothing failed, but there is something to look at.
@@ -62,7 +63,7 @@ class Preview:
     samples: list[Sample] = field(default_factory=list)
     _rejected: int = 0
 
-    def of(self, source: Iterable[list[bytes]]) -> Plan:
+    def of(self, source: Iterable[list[Line]]) -> Plan:
         """Reads `source` to its end."""
         walk = DryRun(self.connection, read_line, tells_all=True)
         for lines in source:
@@ -73,13 +74,14 @@ class Preview:
         walk.plan.finish()
         return walk.plan
 
-    def _sample(self, position: int, line: bytes, taken: Payload | Rejected | Skipped) -> None:
+    def _sample(self, position: int, line: Line, taken: Payload | Rejected | Skipped) -> None:
         is_rejected = isinstance(taken, Rejected)
         self._rejected += is_rejected
         if position > self.most and not (is_rejected and self._rejected <= self.most):
             return
         message = read_line(line)
-        record: Any = message["data"] if type(message) is dict else line.decode(errors="replace")
+        raw = line.head if isinstance(line, LongLine) else line
+        record: Any = message["data"] if type(message) is dict else raw.decode(errors="replace")
         try:
             json.dumps(record)
         except RecursionError:

@@ -16,14 +16,25 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Protocol
 
-from bulk_destination.protocol.messages import settled_state
+from bulk_destination.protocol.messages import StateMessage, settled_state
+
+#: Bytes of states that wait in memory; the others wait elsewhere.
+MOST_IN_MEMORY: Final = 8_000_000
+
+
+class Parking(Protocol):
+    """Where states wait that would fill the memory."""
+
+    def put(self, line: bytes) -> Callable[[], bytes]:
+        """One more; what is given takes it back, once."""
 
 
 @dataclass(slots=True)
 class _Waiting:
-    state: dict[str, Any]
+    #: The line, or what takes it back from where it is parked.
+    line: bytes | Callable[[], bytes]
     #: Its number among the states, from 0, and that of the last record before it.
     number: int
     position: int
@@ -42,8 +53,17 @@ class Checkpoints:
     `find` gives a stream's number by name and namespace; None for one that the catalog lacks.
     """
 
-    def __init__(self, streams: int, find: Callable[[object, object], int | None]) -> None:
+    def __init__(
+        self,
+        streams: int,
+        find: Callable[[object, object], int | None],
+        parking: Parking,
+        most_in_memory: int = MOST_IN_MEMORY,
+    ) -> None:
         self._find = find
+        self._parking = parking
+        self._most_in_memory = most_in_memory
+        self._in_memory = 0
         #: By stream, the waiting states that cover it.
         self._queues: dict[int | None, deque[_Waiting]] = {None: deque()}
         self._queues |= {stream: deque() for stream in range(streams)}
@@ -58,14 +78,12 @@ class Checkpoints:
     def __len__(self) -> int:
         return self._arrived - self._left
 
-    def arrived(
-        self, state: dict[str, Any], position: int, read: Sequence[int], size: int = 0
-    ) -> None:
-        """A state came in behind record `position`, in a line of `size` bytes.
+    def arrived(self, message: StateMessage, position: int, read: Sequence[int]) -> None:
+        """A state came in behind record `position`.
 
         `read` says how many records of each stream have come so far.
         """
-        covers, waits_for = self._scope(state["state"])
+        covers, waits_for = self._scope(message.state)
         records = rejected = 0
         for stream in {*covers, None}:
             rejected += self._rejected[stream]
@@ -75,8 +93,10 @@ class Checkpoints:
                 records += read[stream] - self._counted[stream]
                 self._counted[stream] = read[stream]
             self._rejected[stream] = 0
+        size = len(message.line)
+        line = self._put(message.line)
         waiting = _Waiting(
-            state, self._arrived, position, covers, waits_for, size, records, rejected
+            line, self._arrived, position, covers, waits_for, size, records, rejected
         )
         for stream in covers:
             self._queues[stream].append(waiting)
@@ -92,8 +112,8 @@ class Checkpoints:
         else:
             self._rejected[stream] += 1
 
-    def settled(self, unsettled: Sequence[int | None]) -> list[bytes]:
-        """The states that may leave now, in the order they came.
+    def settled(self, unsettled: Sequence[int | None]) -> Iterator[bytes]:
+        """The states that may leave now, in the order they came; taken one by one.
 
         `unsettled` is each stream's first record that is not settled; None if all are.
         """
@@ -102,9 +122,22 @@ class Checkpoints:
         while ready := [*self._ready(unsettled, first)]:
             leaving += ready
         leaving.sort(key=lambda each: each.number)
-        self._left += len(leaving)
-        self.size -= sum(each.size for each in leaving)
-        return [settled_state(each.state, each.records, each.rejected) for each in leaving]
+        for each in leaving:
+            self._left += 1
+            self.size -= each.size
+            yield settled_state(self._take(each), each.records, each.rejected)
+
+    def _put(self, line: bytes) -> bytes | Callable[[], bytes]:
+        if self._in_memory + len(line) > self._most_in_memory:
+            return self._parking.put(line)
+        self._in_memory += len(line)
+        return line
+
+    def _take(self, waiting: _Waiting) -> bytes:
+        if isinstance(waiting.line, bytes):
+            self._in_memory -= waiting.size
+            return waiting.line
+        return waiting.line()
 
     def _ready(self, unsettled: Sequence[int | None], first: int | None) -> Iterator[_Waiting]:
         """Takes out states that may leave and stand first for each stream that they cover."""

@@ -1,11 +1,14 @@
 """Lines of stdin become records and states. Pure.
 
 Everything else that Airbyte or PyAirbyte may pipe in (logs, traces) is passed over. What is not
-an Airbyte message at all is `Unreadable`: it may have been a record, so it is counted as one.
+an Airbyte message at all is `Unreadable`: it may have been a record, so it is counted as one. A
+state is never among those: one that cannot be handed back is a `BrokenState`, which ends the sync.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, TypedDict
@@ -13,6 +16,8 @@ from typing import Any, Final, TypedDict
 import orjson
 
 from bulk_destination.mapping.values import MAY_BE_INEXACT_FROM
+from bulk_destination.protocol.lines import Line, LongLine
+from bulk_destination.protocol.splicing import text_at_top, with_members, without_depths
 
 
 class RecordMessage(TypedDict, total=False):
@@ -28,11 +33,23 @@ class RecordMessage(TypedDict, total=False):
     emitted_at: object
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class StateMessage:
-    """A state as it came in, the whole message. The CDK's model would drop its `id`."""
+    """A state as it came in, the whole line. The CDK's model would drop its `id`."""
 
-    raw: dict[str, Any]
+    line: bytes
+    #: Its `state`, parsed; empty where no parser takes it.
+    state: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenState:
+    """A line that is a state, or may be one, and cannot be handed back."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooLong:
+    """A record in a line that is too long to be held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,38 +62,53 @@ class PassedOver:
     """A message that a destination has no use for, or an empty line."""
 
 
-Message = RecordMessage | StateMessage | Unreadable | PassedOver
+Message = RecordMessage | StateMessage | BrokenState | TooLong | Unreadable | PassedOver
 
+_BROKEN_STATE: Final = BrokenState()
+_TOO_LONG: Final = TooLong()
 _UNREADABLE: Final = Unreadable()
 _PASSED_OVER: Final = PassedOver()
 #: The protocol's other types (airbyte-protocol 0.18).
 _OTHER_TYPES: Final = {
     *("LOG", "TRACE", "SPEC", "CONTROL", "CATALOG", "CONNECTION_STATUS", "DESTINATION_CATALOG"),
 }
+#: In a line whose outermost members cannot be made out, such as one with a log line before it.
+_LOOKS_LIKE_A_STATE: Final = re.compile(rb'"type"\s*:\s*"STATE"')
+#: Levels that are read of what is nested deeper than parsers go: the name of a leaf below is too
+#: long for any service.
+_DEEPEST: Final = 500
+#: Python takes 4,300 digits for an integer by default, as its time is quadratic.
+_MOST_DIGITS: Final = 4_000
 
 
-def read_line(line: bytes) -> Message:
+def read_line(line: Line) -> Message:
     """One line as a message. Never raises.
 
-    `NaN`, infinities and lone surrogates are no JSON, yet sources send them inside good records:
-    those are read by a second, lenient parser.
+    `NaN`, infinities, lone surrogates, numbers of any length, nesting of any depth and bytes that
+    are no UTF-8 are no JSON, or more than parsers take, yet sources send them inside good records:
+    those are read in a second, lenient way.
     """
     try:
-        message = orjson.loads(line)
+        message = orjson.loads(line)  # type: ignore[arg-type]  # of a LongLine it raises
     except orjson.JSONDecodeError:
+        if type(line) is not bytes:
+            return _by_its_head(line.head) if type(line) is LongLine else _UNREADABLE
         if not line or line.isspace():
             return _PASSED_OVER
         message = read_exactly(line)
+        if message is None:
+            return _of_no_parser(line)
     # As `classify` has it, for nearly all lines: a call less for each.
     if type(message) is dict and message.get("type") == "RECORD":
         record = message.get("record")
         if type(record) is dict and type(record.get("data")) is dict:
+            if "meta" in record and (unreadable := _in_envelope(record["meta"])) is not None:
+                return _read_inside(unreadable)
             return record  # type: ignore[return-value]  # its fields were parsed, not typed
         return _UNREADABLE
     found = classify(message)
     if type(found) is StateMessage:
-        # Once more: orjson would round a cursor of more than 64 bits or 17 digits.
-        return classify(read_as_written(line))
+        return StateMessage(bytes(line), found.state)
     return found
 
 
@@ -90,23 +122,64 @@ def classify(message: object) -> Message:
         if type(record) is dict and type(record.get("data")) is dict:
             return record  # type: ignore[return-value]  # its fields were parsed, not typed
     elif kind == "STATE":
-        if type(message.get("state")) is dict:
-            return StateMessage(message)
+        state = message.get("state")
+        if type(state) is not dict:
+            return _BROKEN_STATE
+        return StateMessage(json.dumps(message, default=str).encode(), state)
     elif type(kind) is str and kind in _OTHER_TYPES:
         return _PASSED_OVER
     return _UNREADABLE
 
 
+def _of_no_parser(line: bytes) -> Message:
+    kind = text_at_top(line, "type")
+    if kind == "STATE":
+        is_whole = with_members(line, ("state",), {}) is not None
+        return StateMessage(line, {}) if is_whole else _BROKEN_STATE
+    if kind in _OTHER_TYPES:
+        return _PASSED_OVER
+    if kind is None and _LOOKS_LIKE_A_STATE.search(line):
+        return _BROKEN_STATE
+    return _UNREADABLE
+
+
+def _by_its_head(head: bytes) -> Message:
+    """What a line is that is too long; if its beginning does not tell, it may be a state."""
+    kind = text_at_top(head, "type")
+    if kind == "RECORD":
+        return _TOO_LONG
+    return _PASSED_OVER if kind in _OTHER_TYPES else _BROKEN_STATE
+
+
 def read_exactly(line: bytes) -> object:
-    """JSON with integers of any size, `NaN` and lone surrogates as they are; None if it is none."""
-    return _parsed(line, parse_float=_exact_float)
+    """JSON with the numbers, half characters and bytes that it holds; None if it is none.
 
-
-def _parsed(line: bytes, **numbers: Callable[[str], float]) -> object:
+    An integer of thousands of digits is an infinity, as no service has a use for it. Bytes that
+    are no UTF-8 are lone surrogates (PEP 383): two that differ are never one identity. What lies
+    too deep is a `NaN`.
+    """
     try:
-        return json.loads(line.decode("utf-8", "surrogatepass"), **numbers)  # type: ignore[arg-type]  # only its hooks for numbers
+        text = line.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        text = line.decode("utf-8", "surrogateescape")
+    try:
+        return _parsed(text)
+    except RecursionError:
+        shallow = without_depths(line, _DEEPEST, b"NaN")
+    except ValueError:
+        return None
+    try:
+        return _parsed(shallow.decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError):
         return None
+
+
+def _parsed(text: str) -> object:
+    return json.loads(text, parse_float=_exact_float, parse_int=_exact_int)
+
+
+def _exact_int(text: str) -> float | int:
+    return int(text) if len(text) <= _MOST_DIGITS else float(text)
 
 
 def _exact_float(text: str) -> float | int:
@@ -117,59 +190,86 @@ def _exact_float(text: str) -> float | int:
     return int(exact) if exact == exact.to_integral_value() else value
 
 
-class _Written(float):
-    """A number that is no integer, with the digits that it came with."""
+# -- lines that are no messages, in a message ------------------------------------------------------
 
-    __slots__ = ("digits",)
-    digits: str
-
-    @classmethod
-    def of(cls, digits: str) -> "_Written":
-        number = cls(digits)
-        number.digits = digits
-        return number
+#: The field of a record's `meta` by which such a message is known.
+_UNREADABLE_LINE: Final = "unreadable_line"
 
 
-def read_as_written(line: bytes) -> object:
-    """JSON for `as_written`, which then gives all numbers as they stand on the line; None if none.
+def envelope(line: bytes, stream: str, namespace: str | None) -> bytes:
+    """A RECORD that holds a line which is no message; `read_line` reads it as that line::
 
-    A double would round some: amounts with many digits, ids that a source writes as 1e17.
-    """
-    return _parsed(line, parse_float=_Written.of, parse_constant=_Written.of)
+        {"type": "RECORD", "record": {"stream": "users", "data": {}, "emitted_at": 0,
+                                      "meta": {"unreadable_line": {"text": "…"}}}}
 
-
-def as_written(message: object) -> bytes:
-    """What `read_as_written` gave as JSON again.
-
-    Where half a character, an integer of more than 64 bits or 255 levels stand in it too, numbers
-    that are no integers have the digits of a double. Raises a RecursionError beyond Python's stack.
+    Bytes that are no UTF-8 stand there as `{"base64": "…"}`.
     """
     try:
-        return orjson.dumps(message, default=lambda number: orjson.Fragment(number.digits))
-    except orjson.JSONEncodeError:
-        return json.dumps(message, separators=(",", ":")).encode()
+        held = {"text": line.decode()}
+    except UnicodeDecodeError:
+        held = {"base64": b64encode(line).decode()}
+    record: dict[str, object] = {"stream": stream, "data": {}, "emitted_at": 0}
+    if namespace:
+        record["namespace"] = namespace
+    record["meta"] = {_UNREADABLE_LINE: held}
+    return json.dumps({"type": "RECORD", "record": record}).encode()
 
 
-def settled_state(state: Mapping[str, Any], records: int, rejected: int) -> bytes:
+def is_envelope(line: bytes) -> bool:
+    """Whether a line is one that `envelope` made."""
+    return _line_in(line) is not None
+
+
+def data_of(line: bytes) -> dict[str, Any]:
+    """The data of a line that `read_line` read as a record, exactly."""
+    inside = _line_in(line)
+    exact = read_exactly(line if inside is None else inside)
+    assert isinstance(exact, dict)  # noqa: S101  # it was a record before
+    data: dict[str, Any] = exact["record"]["data"]
+    return data
+
+
+def _line_in(line: bytes) -> bytes | None:
+    if _UNREADABLE_LINE.encode() not in line:
+        return None
+    message = read_exactly(line)
+    record = message.get("record") if isinstance(message, dict) else None
+    return _in_envelope(record.get("meta")) if isinstance(record, dict) else None
+
+
+def _in_envelope(meta: object) -> bytes | None:
+    """The line that a record's `meta` holds, None if it holds none."""
+    held = meta.get(_UNREADABLE_LINE) if type(meta) is dict else None
+    if type(held) is not dict or len(held) != 1:
+        return None
+    text, encoded = held.get("text"), held.get("base64")
+    try:
+        if type(text) is str:
+            return text.encode()
+        return b64decode(encoded, validate=True) if type(encoded) is str else None
+    except ValueError:
+        return None
+
+
+def _read_inside(line: bytes) -> Message:
+    """What is in an envelope is judged as it was; it is no state, and no envelope once more."""
+    if not line.strip() or is_envelope(line):
+        return _UNREADABLE
+    message = read_line(line)
+    return message if type(message) is dict else _UNREADABLE
+
+
+def settled_state(line: bytes, records: int, rejected: int) -> bytes:
     """The state's line for stdout: all as it came in, with `destinationStats` added.
 
     The platform compares the sum of both counts with the source's, shows rejected ones in its
     UI and reads both as floats (airbyte-protocol 0.18).
     """
-    stats = {"recordCount": float(records - rejected), "rejectedRecordCount": float(rejected)}
-    return as_written({**state, "state": {**state["state"], "destinationStats": stats}}) + b"\n"
-
-
-def split_lines(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
-    """Chunks of a stream as lists of whole lines; a last line may lack its newline."""
-    # A long line comes in many chunks, and is put together once: one of 20 MB took 9 s otherwise.
-    begun: list[bytes] = []
-    for chunk in chunks:
-        first, *lines = chunk.split(b"\n")
-        begun.append(first)
-        if lines:
-            lines.insert(0, b"".join(begun))
-            begun = [lines.pop()]
-            yield lines
-    if rest := b"".join(begun):
-        yield [rest]
+    stats: Mapping[str, float] = {
+        "recordCount": float(records - rejected),
+        "rejectedRecordCount": float(rejected),
+    }
+    added = {"destinationStats": orjson.dumps(stats)}
+    spliced = with_members(line.strip(), ("state",), added)
+    assert spliced is not None  # noqa: S101  # `read_line` looked
+    return spliced + b"\n"

@@ -1,30 +1,50 @@
 """What comes in on stdin, as lists of whole lines."""
 
 import codecs
+import errno
 import io
 import os
+import select
 import sys
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-from bulk_destination.errors import ConfigurationError, Fault
-from bulk_destination.protocol.messages import split_lines
+from bulk_destination.errors import ConfigurationError, Fault, TemporaryFileError
+from bulk_destination.protocol.lines import Line, LongLine, split_lines
+from bulk_destination.protocol.spool import temporary_file
 
 #: Bytes asked for at once; a pipe gives what it has.
 _CHUNK: Final = 1 << 18
+#: Writing fails so; to read a pipe never does.
+_DISK_IS_FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def stdin_lines() -> Iterator[list[bytes]]:
-    """All of stdin, as it comes. Raises a ConfigurationError if it is closed."""
+def stdin_lines(*, keeps_long_lines: bool = False) -> Iterator[list[Line]]:
+    """All of stdin, as it comes. Raises a ConfigurationError if it is closed.
+
+    A line that is too long to be held is in a temporary file, if it `keeps_long_lines`.
+    """
     if sys.stdin is None:
         raise ConfigurationError([Fault("stdin", "is closed: pipe the source's messages into it")])
-    return _without_mark(split_lines(_chunks(sys.stdin.buffer)))
+    return _without_mark(_lines(_chunks(sys.stdin.buffer), keeps_long_lines))
 
 
-def _without_mark(lists: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
+def _lines(chunks: Iterator[bytes], keeps_long_lines: bool) -> Iterator[list[Line]]:
+    try:
+        yield from split_lines(chunks, temporary_file if keeps_long_lines else None)
+    except OSError as error:
+        if error.errno not in _DISK_IS_FULL:
+            raise
+        raise TemporaryFileError(error.strerror or "the disk is full") from None
+
+
+def _without_mark(lists: Iterator[list[Line]]) -> Iterator[list[Line]]:
     """The same without a byte order mark before the first line, which programs on Windows write."""
     for lines in lists:
-        lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
+        if isinstance(lines[0], LongLine):
+            lines[0].head = lines[0].head.removeprefix(codecs.BOM_UTF8)
+        else:
+            lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
         yield lines
         break
     yield from lists
@@ -36,4 +56,12 @@ def _chunks(stdin: BinaryIO) -> Iterator[bytes]:
     except (OSError, io.UnsupportedOperation):  # stdin of a test, in memory
         return iter(lambda: stdin.read(_CHUNK), b"")
     # The bare descriptor: a thread that waits inside a buffered stdin blocks Python's exit.
-    return iter(lambda: os.read(fd, _CHUNK), b"")
+    return iter(lambda: _read(fd), b"")
+
+
+def _read(fd: int) -> bytes:
+    while True:
+        try:
+            return os.read(fd, _CHUNK)
+        except BlockingIOError:  # Whoever shares the pipe may have made it so.
+            select.select([fd], [], [])

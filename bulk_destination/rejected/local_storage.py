@@ -1,9 +1,12 @@
 """Rejected records as files below a folder of this machine."""
 
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from bulk_destination.errors import ConfigurationError, Fault, ObjectStorageError
 
@@ -17,7 +20,7 @@ class LocalFolder:
 
     root: Path
 
-    def put(self, name: str, content: bytes) -> None:
+    def put(self, name: str, content: bytes | BinaryIO) -> None:
         """As `ObjectStorage.put`; on the disk, and not only in its cache."""
         path = self.root / name
         # It gets its name once it is whole: the folder may be replayed at any moment.
@@ -52,9 +55,9 @@ class LocalFolder:
             raise ConfigurationError([Fault("object_storage_config.path", fault)]) from None
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes | BinaryIO) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
+        shutil.copyfileobj(BytesIO(content) if isinstance(content, bytes) else content, file)
         file.flush()
         os.fsync(file.fileno())
 

@@ -7,7 +7,7 @@ Who must act decides how a storage fails:
 """
 
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from bulk_destination.errors import ConfigurationError, Fault
 from bulk_destination.rejected.local_storage import LocalFolder
@@ -17,7 +17,7 @@ from bulk_destination.rejected.object_storage_config import LocalStorage, NoStor
 class ObjectStorage(Protocol):
     """Somewhere that objects can be put."""
 
-    def put(self, name: str, content: bytes) -> None:
+    def put(self, name: str, content: bytes | BinaryIO) -> None:
         """Writes a new object `name` (folders divided by `/`), which is durable on return.
 
         Raises ConfigurationError or ObjectStorageError; there is no half an object then.

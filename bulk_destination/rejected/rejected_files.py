@@ -13,8 +13,9 @@ stands before `first_unsaved`: what was rejected before it is in files that are 
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import BinaryIO, Final
 
+from bulk_destination.protocol.lines import LongLine
 from bulk_destination.rejected.object_storage import ObjectStorage
 from bulk_destination.rejected.rejected_records import file_name, rejected_line
 from bulk_destination.rejected.saving import Saving
@@ -91,6 +92,19 @@ class RejectedFiles:
         """The sync is to end; callable from a signal handler."""
         self._saving.hurry()
 
+    def save_long(self, line: LongLine) -> None:
+        """Saves a rejected record that is not held in memory, in a file of its own, as it came.
+
+        Raises ConfigurationError or ObjectStorageError.
+        """
+        assert line.file is not None  # noqa: S101  # kept, as there are files
+        with line.file as file:
+            file.write(b"\n")
+            file.seek(0)
+            self._put(file)
+        self.rejected += 1
+        self.saved += 1
+
     def next_due(self) -> float | None:
         """Seconds until what is unsaved has waited long enough; None if there is nothing."""
         if self.first_unsaved is None:
@@ -115,6 +129,11 @@ class RejectedFiles:
         if not self._unsaved:
             return
         content = b"".join(line for _, line in sorted(self._unsaved.items()))
+        self._put(content)
+        self.saved += len(self._unsaved)
+        self._unsaved, self._unsaved_bytes, self.first_unsaved = {}, 0, None
+
+    def _put(self, content: bytes | BinaryIO) -> None:
         try:
             name = f"{self._folder}/{file_name(self._now(), self.files)}"
             self._saving.run(partial(self._storage.put, name, content))
@@ -122,5 +141,3 @@ class RejectedFiles:
             self.failed = True
             raise
         self.files += 1
-        self.saved += len(self._unsaved)
-        self._unsaved, self._unsaved_bytes, self.first_unsaved = {}, 0, None

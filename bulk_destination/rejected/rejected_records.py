@@ -19,14 +19,14 @@ The timestamp is the time of writing in nanoseconds, so that no attempt overwrit
 another, and files in the order of their names are in the order of their writing.
 """
 
-import contextlib
+import json
 import re
 import unicodedata
 from datetime import UTC, datetime
 from typing import Final
 
 from bulk_destination.mapping.stream import Stream
-from bulk_destination.protocol.messages import as_written, read_as_written
+from bulk_destination.protocol.splicing import member, with_members
 
 #: Bytes of a folder's name; file systems take 255.
 _LONGEST_NAME: Final = 200
@@ -36,19 +36,20 @@ _NOT_IN_A_NAME: Final = re.compile(r"[^\w.\-]")
 def rejected_line(line: bytes, reason: str, answer: str = "") -> bytes:
     """The RECORD `line` with `reason` and `answer` (earlier ones are replaced), and a newline.
 
-    Numbers of any length, unknown fields, `NaN` and lone surrogates keep their meaning. What is
-    nested deeper than Python's stack stays as it came, without the reason.
+    All its other bytes stay as they came.
     """
-    message = read_as_written(line)
-    if isinstance(message, dict):
-        meta = message["record"].get("meta")
-        known = {**meta} if isinstance(meta, dict) else {}
-        known.pop("rejection_answer", None)
-        answered = {"rejection_answer": answer} if answer else {}
-        message["record"]["meta"] = {**known, "rejection_reason": reason, **answered}
-        with contextlib.suppress(RecursionError):
-            line = as_written(message)
-    return line.strip() + b"\n"
+    line = line.strip()
+    notes = {"rejection_reason": json.dumps(reason).encode()}
+    if answer:
+        notes["rejection_answer"] = json.dumps(answer).encode()
+    there = member(line, ("record", "meta"))
+    if there is None or not there.startswith(b"{"):
+        empty = with_members(line, ("record",), {"meta": b"{}"})
+    else:  # an earlier answer is not this one's
+        empty = with_members(line, ("record", "meta"), {}, without={"rejection_answer"})
+    noted = None if empty is None else with_members(empty, ("record", "meta"), notes)
+    assert noted is not None  # noqa: S101  # it was a record before
+    return noted + b"\n"
 
 
 def folder(stream: Stream) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import Any, BinaryIO, ClassVar, Final
 from urllib.parse import urlsplit
 
 from botocore.config import Config as ClientConfig
@@ -90,7 +90,7 @@ class S3Bucket:
                 "s3", endpoint_url=s3.s3_endpoint, config=config
             )
 
-    def put(self, name: str, content: bytes) -> None:
+    def put(self, name: str, content: bytes | BinaryIO) -> None:
         """As `ObjectStorage.put`."""
         with _our_errors():
             reply = self._client.put_object(

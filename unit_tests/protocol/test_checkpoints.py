@@ -1,6 +1,7 @@
 """States leave when the records that they wait for are settled, in order, with true counts."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from bulk_destination.mapping.stream import Stream
 from bulk_destination.protocol.catalog import Catalog
 from bulk_destination.protocol.checkpoints import Checkpoints
+from bulk_destination.protocol.messages import StateMessage
+from bulk_destination.protocol.spool import Spool
 
 LAW = settings(derandomize=True, max_examples=300, deadline=None)
 
@@ -43,12 +46,16 @@ def _legacy(number: int = 0) -> dict[str, Any]:
     return {"type": "STATE", "id": number, "state": {"type": "LEGACY", "data": {}}}
 
 
+def _came(message: dict[str, Any]) -> StateMessage:
+    return StateMessage(json.dumps(message).encode(), message["state"])
+
+
 def _counts(line: bytes) -> tuple[float, float]:
     stats = json.loads(line)["state"]["destinationStats"]
     return stats["recordCount"], stats["rejectedRecordCount"]
 
 
-def _ids(lines: list[bytes]) -> list[int]:
+def _ids(lines: Iterable[bytes]) -> list[int]:
     return [json.loads(line)["id"] for line in lines]
 
 
@@ -70,7 +77,9 @@ class _Sent:
 class Simulation:
     """The rules as a table of all records and all states, looked up and never kept up."""
 
-    checkpoints: Checkpoints = field(default_factory=lambda: Checkpoints(3, CATALOG.find))
+    checkpoints: Checkpoints = field(
+        default_factory=lambda: Checkpoints(3, CATALOG.find, Spool(), 150)
+    )
     #: By record: its stream.
     records: list[int | None] = field(default_factory=list)
     settled: set[int] = field(default_factory=set)
@@ -110,7 +119,7 @@ class Simulation:
     ) -> None:
         self.sent.append(_Sent(message, len(self.records), counts, waits_for))
         read = [self.records.count(stream) for stream in range(3)]
-        self.checkpoints.arrived(message, len(self.records), read, size=10)
+        self.checkpoints.arrived(_came(message), len(self.records), read)
 
     def take(self) -> None:
         unsettled = [
@@ -123,7 +132,9 @@ class Simulation:
         self.left += [json.loads(line) for line in self.checkpoints.settled(unsettled)]
         assert {message["id"] for message in self.left} == set(self._may_have_left())
         assert len(self.checkpoints) == len(self.sent) - len(self.left)
-        assert self.checkpoints.size == 10 * len(self.checkpoints)
+        left = [message["id"] for message in self.left]
+        waiting = [each.message for n, each in enumerate(self.sent) if n not in left]
+        assert self.checkpoints.size == sum(len(_came(each).line) for each in waiting)
 
     def _may_have_left(self) -> list[int]:
         may: list[int] = []
@@ -184,7 +195,9 @@ def test_states_leave_in_order_when_their_records_are_settled(steps: list[tuple[
 def test_one_stream_has_one_order(steps: list[tuple[Any, ...]]) -> None:
     """Where the catalog has one stream, all states leave as they came, whatever they name."""
     simulation = Simulation()
-    simulation.checkpoints = Checkpoints(1, lambda *named: 0 if named == ("orders", None) else None)
+    simulation.checkpoints = Checkpoints(
+        1, lambda *named: 0 if named == ("orders", None) else None, Spool(), 150
+    )
     for name, *arguments in steps:
         if name == "record" and arguments[0] in (1, 2):
             continue
@@ -200,41 +213,41 @@ def test_one_stream_has_one_order(steps: list[tuple[Any, ...]]) -> None:
 
 def test_state_before_any_record_leaves_at_once() -> None:
     """Nothing stands before it."""
-    checkpoints = Checkpoints(1, CATALOG.find)
-    checkpoints.arrived(_stream(0), 0, [0])
+    checkpoints = Checkpoints(1, CATALOG.find, Spool(), 150)
+    checkpoints.arrived(_came(_stream(0)), 0, [0])
     [line] = checkpoints.settled([None])
     assert _counts(line) == (0.0, 0.0)
 
 
 def test_a_stream_that_is_held_holds_no_other() -> None:
     """Users are all in, so their state leaves, though orders before it are not."""
-    checkpoints = Checkpoints(3, CATALOG.find)
-    checkpoints.arrived(_stream(0, 0), 2, [2, 0, 0])
-    checkpoints.arrived(_stream(1, 1), 3, [2, 1, 0])
-    checkpoints.arrived(_global(0, number=2), 3, [2, 1, 0])
+    checkpoints = Checkpoints(3, CATALOG.find, Spool(), 150)
+    checkpoints.arrived(_came(_stream(0, 0)), 2, [2, 0, 0])
+    checkpoints.arrived(_came(_stream(1, 1)), 3, [2, 1, 0])
+    checkpoints.arrived(_came(_global(0, number=2)), 3, [2, 1, 0])
     assert _ids(checkpoints.settled([1, None, None])) == [1]
     assert _ids(checkpoints.settled([None, None, None])) == [0, 2]
 
 
 def test_a_global_state_waits_for_streams_that_it_does_not_list() -> None:
     """What it shares may stand for all; its counts are of those that it lists."""
-    checkpoints = Checkpoints(3, CATALOG.find)
-    checkpoints.arrived(_global(0), 5, [2, 3, 0])
-    assert checkpoints.settled([None, 4, None]) == []
+    checkpoints = Checkpoints(3, CATALOG.find, Spool(), 150)
+    checkpoints.arrived(_came(_global(0)), 5, [2, 3, 0])
+    assert [*checkpoints.settled([None, 4, None])] == []
     [line] = checkpoints.settled([None, None, None])
     assert _counts(line) == (2.0, 0.0)
 
 
 def test_late_rejection_counts_to_its_own_state() -> None:
     """A record refused long after later states came in is counted where it stood."""
-    checkpoints = Checkpoints(3, CATALOG.find)
-    checkpoints.arrived(_stream(0, 0), 2, [2, 0, 0])
-    checkpoints.arrived(_stream(1, 1), 3, [2, 1, 0])
-    checkpoints.arrived(_stream(0, 2), 5, [4, 1, 0])
+    checkpoints = Checkpoints(3, CATALOG.find, Spool(), 150)
+    checkpoints.arrived(_came(_stream(0, 0)), 2, [2, 0, 0])
+    checkpoints.arrived(_came(_stream(1, 1)), 3, [2, 1, 0])
+    checkpoints.arrived(_came(_stream(0, 2)), 5, [4, 1, 0])
     for position in (2, 4, 6):
         checkpoints.rejected(position, 0)
     checkpoints.rejected(3, 1)
-    checkpoints.arrived(_stream(0, 3), 6, [5, 1, 0])
+    checkpoints.arrived(_came(_stream(0, 3)), 6, [5, 1, 0])
     counts = [_counts(line) for line in checkpoints.settled([None] * 3)]
     assert counts == [(1.0, 1.0), (0.0, 1.0), (1.0, 1.0), (0.0, 1.0)]
 
@@ -244,9 +257,9 @@ def test_late_rejection_counts_to_its_own_state() -> None:
 )
 def test_a_state_passes_no_record_that_is_not_settled(unsettled: int, leave: list[int]) -> None:
     """None passes the first one; those before it may go."""
-    checkpoints = Checkpoints(1, CATALOG.find)
+    checkpoints = Checkpoints(1, CATALOG.find, Spool(), 150)
     for number, position in enumerate((2, 4, 5)):
-        checkpoints.arrived(_stream(0, number), position, [position])
+        checkpoints.arrived(_came(_stream(0, number)), position, [position])
     assert _ids(checkpoints.settled([unsettled])) == leave
     assert leave + _ids(checkpoints.settled([None])) == [0, 1, 2]
 
@@ -266,9 +279,9 @@ def test_a_state_passes_no_record_that_is_not_settled(unsettled: int, leave: lis
 )
 def test_a_state_that_names_no_stream_waits_for_all(state: dict[str, Any]) -> None:
     """Whatever it is: it is counted for all, and handed back."""
-    checkpoints = Checkpoints(3, CATALOG.find)
+    checkpoints = Checkpoints(3, CATALOG.find, Spool(), 150)
     checkpoints.rejected(4, None)
-    checkpoints.arrived({"type": "STATE", "state": state}, 4, [1, 1, 1])
-    assert checkpoints.settled([None, 2, None]) == []
+    checkpoints.arrived(_came({"type": "STATE", "state": state}), 4, [1, 1, 1])
+    assert [*checkpoints.settled([None, 2, None])] == []
     [line] = checkpoints.settled([None] * 3)
     assert _counts(line) == (3.0, 1.0)

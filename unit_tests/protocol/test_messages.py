@@ -2,22 +2,28 @@
 
 import json
 import math
-import time
+from base64 import b64decode
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bulk_destination.protocol.lines import LongLine
 from bulk_destination.protocol.messages import (
+    BrokenState,
     PassedOver,
     RecordMessage,
     StateMessage,
+    TooLong,
     Unreadable,
+    data_of,
+    envelope,
+    is_envelope,
     read_line,
     settled_state,
-    split_lines,
 )
+from bulk_destination.rejected.rejected_records import rejected_line
 
 LAW = settings(derandomize=True, max_examples=100, deadline=None)
 
@@ -76,7 +82,7 @@ def test_other_messages_are_passed_over(line: bytes) -> None:
         *(b"oops", b"{", b"[]", b"1", b"null", b'"RECORD"', b"{}", b'{"type":"RECORD"}'),
         *(b'{"type":"RECORD","record":null}', b'{"type":"RECORD","record":{"stream":"s"}}'),
         *(b'{"type":"RECORD","record":{"stream":"s","data":[1]}}', b'{"type":"NEW"}'),
-        *(b'{"type":"STATE"}', b'{"type":["RECORD"]}', b'{"type":{}}', b"\xff\xfe", b"[" * 100_000),
+        *(b'{"type":["RECORD"]}', b'{"type":{}}', b"\xff\xfe", b"[" * 100_000),
     ],
     ids=lambda line: repr(line[:50]),
 )
@@ -105,7 +111,7 @@ def test_state_leaves_as_it_came() -> None:
     """`id`, unknown fields and long integers are echoed; `destinationStats` is all that is new."""
     message = read_line(json.dumps(STATE).encode())
     assert isinstance(message, StateMessage)
-    line = settled_state(message.raw, 5, 2)
+    line = settled_state(message.line, 5, 2)
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
     echoed = json.loads(line)
@@ -129,7 +135,7 @@ def test_every_kind_of_state_is_echoed(state: dict[str, Any]) -> None:
     """Global, legacy, untyped and empty states all occur; stale counts are replaced."""
     message = read_line(json.dumps({"type": "STATE", "state": state}).encode())
     assert isinstance(message, StateMessage)
-    echoed = json.loads(settled_state(message.raw, 0, 0))
+    echoed = json.loads(settled_state(message.line, 0, 0))
     assert echoed["state"].pop("destinationStats") == {
         "recordCount": 0.0,
         "rejectedRecordCount": 0.0,
@@ -150,35 +156,11 @@ def test_every_kind_of_state_is_echoed(state: dict[str, Any]) -> None:
 @example(b"\x00")
 @LAW
 def test_reading_never_raises(line: bytes) -> None:
-    """Any bytes give a message of one of the four kinds."""
-    assert isinstance(read_line(line), dict | StateMessage | Unreadable | PassedOver)
-
-
-@given(st.lists(st.binary(max_size=8).filter(lambda b: b"\n" not in b)), st.data())
-@LAW
-def test_lines_are_whole_however_the_stream_is_cut(lines: list[bytes], data: st.DataObject) -> None:
-    """Chunks of any size give the same lines; the last may lack its newline."""
-    stream = b"\n".join(lines) + data.draw(st.sampled_from([b"", b"\n"]))
-    chunks = []
-    at = 0
-    while at < len(stream):
-        size = data.draw(st.integers(1, 7))
-        chunks.append(stream[at : at + size])
-        at += size
-    got = [line for group in split_lines(iter(chunks)) for line in group]
-    expected = stream.split(b"\n")
-    if expected[-1] == b"":
-        expected.pop()
-    assert got == expected
-
-
-def test_long_line_is_put_together_once() -> None:
-    """A line in twice as many chunks takes about twice as long, not four times."""
-    chunks = [b"x" * 65_536] * 640
-    began = time.perf_counter()
-    (line,) = [line for group in split_lines(iter([*chunks, b"\n"])) for line in group]
-    assert time.perf_counter() - began < 5  # it was half a minute
-    assert len(line) == 65_536 * 640
+    """Any bytes give a message, and a state can be handed back."""
+    message = read_line(line)
+    assert isinstance(message, dict | StateMessage | BrokenState | Unreadable | PassedOver)
+    if isinstance(message, StateMessage):
+        assert settled_state(message.line, 1, 0).endswith(b"}\n")
 
 
 @pytest.mark.parametrize(
@@ -190,4 +172,122 @@ def test_a_cursor_leaves_as_it_was_written(cursor: str) -> None:
     line = b'{"type":"STATE","state":{"stream":{"stream_state":{"cursor":%b}}}}' % cursor.encode()
     state = read_line(line)
     assert isinstance(state, StateMessage)
-    assert b'"cursor":%b}' % cursor.encode() in settled_state(state.raw, 1, 0)
+    assert b'"cursor":%b}' % cursor.encode() in settled_state(state.line, 1, 0)
+
+
+# -- what parsers refuse ---------------------------------------------------------------------------
+
+#: More digits, levels and letters than parsers take.
+REFUSED = {
+    "digits": b"9" * 5_000,
+    "more digits than are read": b"-" + b"9" * 100_000,
+    "an exponent": b"1e" + b"9" * 5_000,
+    "levels": b'{"a":' * 2_000 + b"1" + b"}" * 2_000,
+    "many levels": b"[" * 100_000 + b"]" * 100_000,
+    "Latin-1": b'"Zo\xeb"',
+    "half of a letter": b'"\xed\xa0\x80 \xff"',
+    "not a number": b"[NaN,-Infinity]",
+}
+
+
+@pytest.mark.parametrize("value", REFUSED.values(), ids=REFUSED)
+def test_a_state_comes_back_byte_for_byte(value: bytes) -> None:
+    """Whatever parsers say of it; only the statistics are new."""
+    line = b'{"type" : "STATE", "id":7,"state":{ "data":{"cursor":%b} }}' % value
+    message = read_line(line)
+    assert isinstance(message, StateMessage)
+    stats = b',"destinationStats":{"recordCount":3.0,"rejectedRecordCount":2.0}'
+    assert settled_state(message.line, 5, 2) == line[:-3] + stats + line[-3:] + b"\n"
+
+
+@pytest.mark.parametrize("value", REFUSED.values(), ids=REFUSED)
+def test_such_a_value_does_not_cost_the_record(value: bytes) -> None:
+    """The others are read; bytes that are no UTF-8 are no text of anybody else's."""
+    data = _record(b'{"n":%b,"ok":1,"who":"ada"}' % value)["data"]
+    assert (data["ok"], data["who"]) == (1, "ada")
+
+
+def test_two_that_differ_in_bytes_are_two() -> None:
+    """Replaced by the same sign, they would be one person."""
+    one, other = (_record(b'{"who":"Zo%b"}' % byte)["data"]["who"] for byte in (b"\xeb", b"\xe9"))
+    assert one != other
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b'{"type":"STATE"}', b'{"type":"STATE","state":null}', b'{"type":"STATE","state":[1]}'),
+        *(b'{"type":"STATE","state":{"data":{"cursor":', b'{"type":"STATE","state":{"a":"\xff}}'),
+        *(b'INFO {"type": "STATE","state":{}}', b'{"x":oops,"type":"STATE","state":{}}'),
+        b'{"type":"STATE","state":{"a":' + b"[" * 2_000 + b"}}",
+    ],
+)
+def test_a_state_is_never_passed_over(line: bytes) -> None:
+    """What cannot be handed back ends the sync; it is no record."""
+    assert isinstance(read_line(line), BrokenState)
+
+
+def test_a_broken_record_is_no_state() -> None:
+    """Because of what is in it."""
+    line = b'{"type":"RECORD","record":{"data":{"region":{"type":"STATE","x":oops}}}}'
+    assert isinstance(read_line(line), Unreadable)
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b'{"type":"RECORD","record":{"data":{"a":"xxx', TooLong),
+        (b'{"id":[1,{}], "type" : "RECORD","record":', TooLong),
+        (b'{"type":"LOG","log":{"message":"xxx', PassedOver),
+        (b'{"type":"STATE","state":{"data":"xxx', BrokenState),
+        (b'{"record":{"data":{"type":"RECORD","a":"xxx', BrokenState),
+        (b"xxx", BrokenState),
+    ],
+)
+def test_a_line_that_is_too_long(head: bytes, kind: type) -> None:
+    """Its beginning has to tell that it is no state."""
+    assert isinstance(read_line(LongLine(head, 10**9, None)), kind)
+
+
+# -- lines that are no messages --------------------------------------------------------------------
+
+
+@given(st.binary(max_size=60) | st.text(max_size=60).map(lambda t: t.encode("utf-8", "replace")))
+@example(b"\xff\xfe")
+@example(b'{"type":"RECORD"}')
+@example(b"\x00 \r")
+@LAW
+def test_an_envelope_is_judged_as_what_is_in_it(line: bytes) -> None:
+    """And it stays one: a file can be piped in as often as one likes."""
+    held = envelope(line, "people", "crm")
+    assert b"\n" not in held
+    assert is_envelope(held)
+    assert isinstance(read_line(held), Unreadable)
+    noted = rejected_line(held, "unreadable")
+    assert isinstance(read_line(noted), Unreadable)
+    (content,) = json.loads(noted)["record"]["meta"]["unreadable_line"].items()
+    assert line == (b64decode(content[1]) if content[0] == "base64" else content[1].encode())
+
+
+def test_what_can_be_read_again_is_a_record() -> None:
+    """A line that a later version reads is no longer lost."""
+    line = b'{"type":"RECORD","record":{"stream":"people","data":{"n":12345678901234567.0}}}'
+    held = envelope(line, "people", None)
+    assert read_line(held) == read_line(line)
+    assert data_of(held) == {"n": 12345678901234567}
+    twice = envelope(held, "people", None)
+    assert isinstance(read_line(twice), Unreadable)
+    state = envelope(b'{"type":"STATE","state":{}}', "people", None)
+    assert isinstance(read_line(state), Unreadable)
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [b"null", b"{}", b'{"unreadable_line":"x"}', b'{"unreadable_line":{"base64":"*"}}', b"[]"],
+)
+def test_a_record_with_a_meta_of_its_own(meta: bytes) -> None:
+    """It is a record."""
+    line = b'{"type":"RECORD","record":{"stream":"s","data":{"a":1},"meta":%b}}' % meta
+    message = read_line(line)
+    assert isinstance(message, dict)
+    assert message["data"] == {"a": 1}

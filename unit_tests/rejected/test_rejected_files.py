@@ -3,6 +3,7 @@
 import json
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given, settings
@@ -23,11 +24,11 @@ class Shelf:
         self.files: dict[str, bytes] = {}
         self.broken = False
 
-    def put(self, name: str, content: bytes) -> None:
+    def put(self, name: str, content: bytes | BinaryIO) -> None:
         if self.broken:
             raise ObjectStorageError("the disk is full")
         assert name not in self.files
-        self.files[name] = content
+        self.files[name] = content if isinstance(content, bytes) else content.read()
 
     def prove(self) -> None:
         raise NotImplementedError
