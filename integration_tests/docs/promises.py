@@ -24,6 +24,8 @@ PRIVACY: Final = "integration_tests/test_privacy.py"
 CHAOS: Final = "integration_tests/test_chaos.py::test_a_short_chaos"
 COMMANDS: Final = "integration_tests/docs/test_commands.py"
 START: Final = "integration_tests/test_benchmarks.py::test_the_start"
+MEMORY: Final = "integration_tests/test_memory.py"
+MESSAGES: Final = "unit_tests/protocol/test_messages.py"
 LEDGER: Final = "unit_tests/test_ledger.py"
 
 #: By document, by its heading (or "", for what stands before the first), by row or sentence.
@@ -49,6 +51,18 @@ PROMISES: Final[dict[str, dict[str, dict[str, list[str]]]]] = {
             ],
             "a line on stdin is no Airbyte message": [
                 f"{INPUT}::test_unreadable_lines_are_counted",
+            ],
+            "a record holds what parsers refuse: a number of thousands of digits, thousands of "
+            "levels, bytes that are no UTF-8": [
+                f"{REJECTED}::test_what_no_parser_takes_is_sent_or_kept",
+            ],
+            "a state holds such a thing": [
+                f"{INPUT}::test_states_that_no_parser_takes",
+                f"{MESSAGES}::test_a_state_comes_back_byte_for_byte",
+            ],
+            "a line is a state, or may be one, and cannot be handed back: it is broken, or longer "
+            "than 16 MB": [
+                f"{INPUT}::test_a_state_is_never_dropped",
             ],
             "the service refuses a request (400)": [
                 f"{FAULTS}::test_bad_items_stand_alone",
@@ -247,8 +261,16 @@ PROMISES: Final[dict[str, dict[str, dict[str, list[str]]]]] = {
             "A record that a killed sync had saved may be in two files.": [
                 f"{REJECTED}::test_kill_and_start_again",
             ],
-            "A line that was no Airbyte message is in none.": [
-                f"{REJECTED}::test_what_is_rejected_is_in_a_file",
+            "A record longer than 16 MB is in a file of its own, without a reason.": [
+                f"{REJECTED}::test_a_record_that_is_too_long",
+            ],
+            "A line that was no Airbyte message is in one: a record without data, whose meta has "
+            "the line in unreadable_line, as text, or as base64 where it is no UTF-8.": [
+                f"{REJECTED}::test_a_line_that_is_no_message_is_kept",
+            ],
+            "Piped in again, it is judged as that line.": [
+                f"{REJECTED}::test_a_line_that_is_no_message_is_kept",
+                f"{MESSAGES}::test_an_envelope_is_judged_as_what_is_in_it",
             ],
             "The files hold personal data: guard them.": [
                 "unit_tests/rejected/test_rejected_files.py::test_a_folder_keeps_a_file",
@@ -282,6 +304,36 @@ PROMISES: Final[dict[str, dict[str, dict[str, list[str]]]]] = {
             "Memory stays below 115 MB, however long the sync.": [
                 "integration_tests/test_write_lands.py::test_memory_stays_bounded",
                 f"{REJECTED}::test_memory_stays_bounded",
+            ],
+            "It stays below 160 MB with lines of up to 4 MB, with large states, with any number of "
+            "identities under a quota, and with answers of any length.": [
+                f"{MEMORY}::test_a_wide_record",
+                f"{MEMORY}::test_large_states",
+                f"{MEMORY}::test_large_states_that_stay",
+                f"{MEMORY}::test_an_answer_of_s3_without_end",
+                "unit_tests/delivery/test_quotas.py"
+                "::test_any_number_of_identities_takes_the_same_memory",
+            ],
+            "While a longer line is read, it takes up to 25 times its bytes if it is made of small "
+            "values, and three times if it is text.": [
+                f"{MEMORY}::test_lines_that_are_nearly_too_long",
+            ],
+            "A line may have 16 MB.": [
+                "unit_tests/protocol/test_lines.py::test_long_lines_are_let_go",
+            ],
+            "A longer record is counted as too_long, and streamed to a file of its own if rejected "
+            "records are kept.": [
+                f"{MEMORY}::test_a_line_without_end",
+                f"{REJECTED}::test_a_record_that_is_too_long",
+            ],
+            "A longer line that may be a state ends the sync.": [
+                f"{INPUT}::test_a_state_is_never_dropped",
+            ],
+            "Of states that wait, what is over 8 MB waits in a temporary file (TMPDIR), up to 1 GB "
+            "while nothing was accepted yet.": [
+                f"{MEMORY}::test_large_states_that_stay",
+                "unit_tests/protocol/test_checkpoints.py"
+                "::test_states_leave_in_order_when_their_records_are_settled",
             ],
         },
         "The start": {

@@ -400,7 +400,7 @@ def test_every_reason_is_there(page: str, package: str) -> None:
     assert {reason: Rejected(reason) for reason in found} == found
     named = [reason for row in REASONS[page] for reason in re.findall(r"`([^`]+)`", row[0])]
     elsewhere = {
-        *("unreadable", "of_another_stream", "primary_key_too_deep"),
+        *("unreadable", "too_long", "of_another_stream", "primary_key_too_deep"),
         *(f"too_large_for_{page}", f"refused by {page.title()}: …"),
     }
     assert set(named) == set(found) | elsewhere
