@@ -4,7 +4,7 @@ import io
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -63,7 +63,7 @@ class Preview:
     samples: list[Sample] = field(default_factory=list)
     _rejected: int = 0
 
-    def of(self, source: Iterable[list[Line]]) -> Plan:
+    def of(self, source: Iterable[Sequence[Line]]) -> Plan:
         """Reads `source` to its end."""
         walk = DryRun(self.connection, read_line, tells_all=True)
         for lines in source:
