@@ -268,7 +268,7 @@ class Sync(Generic[Item]):
                 return
             line = self.line_of(item)
             if taken is UNREADABLE and not is_envelope(line):
-                stream = self.connection.stream
+                stream = self.connection.route.stream
                 line = envelope(line, stream.name, stream.namespace)
             self._files.reject(position, line, taken.reason)
 
