@@ -47,15 +47,22 @@ OptionalText = Annotated[str | None, AfterValidator(blank_as_unset)]
 
 def address(text: str, example: str) -> str:
     """`text` without blanks and slashes at its ends; raises where it is no such address."""
+    # Here: a start without an address need not wait for its import.
+    from urllib3.util import parse_url  # noqa: PLC0415
+
     text = text.strip().rstrip("/")
     try:
         url = urlsplit(text)
-        host, _ = url.hostname, url.port
+        _ = url.port
+        # The host that will be connected to: urllib3 ends it at a backslash, urlsplit does not.
+        host: str | None = (parse_url(text).host or "").strip("[]")
+        if "\\" in text or not text.isprintable():
+            host = None
     except ValueError:
         host = None
     if not host or url.scheme not in {"https", "http"} or any(map(str.isspace, text)):
         raise PydanticCustomError("address", f"must be an address such as {example}")
-    if url.query or url.fragment or url.username is not None:
+    if "?" in text or "#" in text or "@" in text:
         raise PydanticCustomError(
             "address", "must not hold a query, a fragment or a password; only the address"
         )
