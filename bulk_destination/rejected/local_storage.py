@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,7 +32,7 @@ class LocalFolder:
                 folder.mkdir(exist_ok=True)
             try:
                 _write(unfinished, content)
-                unfinished.rename(path)
+                _name(unfinished, path)
             finally:
                 unfinished.unlink(missing_ok=True)
             for folder in [*below, root]:
@@ -60,6 +61,21 @@ def _write(path: Path, content: bytes | BinaryIO) -> None:
         shutil.copyfileobj(BytesIO(content) if isinstance(content, bytes) else content, file)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _name(unfinished: Path, path: Path) -> None:
+    """Gives a file its name, or the next that is free: a clock may stand still, or go back."""
+    for more in count():
+        free = path if not more else path.with_name(f"{path.stem}_{more}{path.suffix}")
+        try:
+            free.hardlink_to(unfinished)
+        except FileExistsError:
+            continue
+        except OSError:  # a file system without links
+            if free.exists():
+                continue
+            unfinished.rename(free)
+        return
 
 
 def _sync(folder: Path) -> None:

@@ -1,7 +1,9 @@
 """Rejected records gather, and are saved when it is time; folders keep what they are given."""
 
+import errno
 import json
 import stat
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -162,11 +164,27 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
+class _HalfReadable(BytesIO):
+    """Gives its first bytes, and then the disk fails."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.tell():
+            raise OSError(errno.EIO, "Input/output error")
+        return super().read(3)
+
+
 def test_half_a_file_is_no_file(tmp_path: Path) -> None:
     """A disk that fails while it is written leaves nothing behind."""
-    taken = tmp_path / "7" / "people" / "x.jsonl"
-    taken.mkdir(parents=True)  # a folder in the file's place: the last step fails
     with pytest.raises(ObjectStorageError) as raised:
-        LocalFolder(tmp_path).put("7/people/x.jsonl", b"secret\n")
+        LocalFolder(tmp_path).put("7/people/x.jsonl", _HalfReadable(b"secret\n"))
     assert "secret" not in str(raised.value)
-    assert list(taken.parent.iterdir()) == [taken]
+    assert list((tmp_path / "7" / "people").iterdir()) == []
+
+
+def test_a_file_is_never_replaced(tmp_path: Path) -> None:
+    """A clock that stands still gives one name twice: the second file gets another."""
+    folder = LocalFolder(tmp_path)
+    for content in (b"1\n", b"2\n", b"3\n"):
+        folder.put("7/people/a_0.jsonl", content)
+    held = {file.name: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    assert held == {"a_0.jsonl": b"1\n", "a_0_1.jsonl": b"2\n", "a_0_2.jsonl": b"3\n"}
