@@ -48,6 +48,7 @@ class LocalFolder:
             with tempfile.NamedTemporaryFile(dir=self.root, prefix=".airbyte_") as file:
                 file.write(b"{}\n")
                 file.flush()
+            _sync(self.root)  # as `put` does: it may be written and not be read
         except OSError as error:
             fault = (
                 f"no file can be written in this folder: {error.strerror}. It must be there (in a "
