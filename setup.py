@@ -24,6 +24,7 @@ setup(
     install_requires=[
         "airbyte-cdk>=7.39,<8",  # the Destination class, the protocol, and with it orjson, pydantic
         "orjson>=3.10,<4",  # JSON at the speed that a million records need
+        "pendulum>=3.0,<4",  # the rarer forms of ISO 8601
         "pydantic>=2.7,<3",  # the configuration as one frozen value
         "requests>=2.32,<3",  # HTTP
         "rich>=13,<16",  # the tables of `preview`, the bar of `write --progress`

@@ -33,6 +33,7 @@ _ISO_8601: Final = re.compile(
     r" ?(?P<zone>[Zz]|[Uu][Tt][Cc]|[+-]\d\d(?::?\d\d)?)?)?",
     re.ASCII,
 )
+_CALENDAR: Final = re.compile(r"\d{4}-\d\d-\d\d|\d{8}", re.ASCII)
 _DIGITS: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _COMPACT: Final = re.compile(r"(\d{8})(\d\d)?(\d\d)?(\d\d)?", re.ASCII)
 
@@ -158,10 +159,11 @@ def _no_time(moment: datetime) -> Rejected | None:
 
 def _day(text: str) -> date:
     """A day in one of ISO 8601's three forms."""
-    digits = text.replace("-", "")
-    if len(digits) == 7 and digits.isdigit():
-        day = date(int(digits[:4]), 1, 1) + timedelta(days=int(digits[4:]) - 1)
-        if day.year != int(digits[:4]):
-            raise ValueError(text)
-        return day
-    return date.fromisoformat(text)
+    if _CALENDAR.fullmatch(text):
+        return date.fromisoformat(text)
+    # Heavy to import, and needed by the rarer forms only: weeks, and days of a year.
+    import pendulum  # noqa: PLC0415
+
+    day = pendulum.parse(text, strict=True, exact=True)
+    assert isinstance(day, date)  # noqa: S101  # `exact`: a day is no moment
+    return day
