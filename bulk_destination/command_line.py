@@ -106,13 +106,19 @@ def _succeeds(said: Iterator[bytes], writer: MessageWriter) -> bool:
 
 
 def _check(service: Service[Any], path: str) -> dict[str, str]:
-    from bulk_destination.connection_check import failed_check  # noqa: PLC0415
+    from bulk_destination.connection_check import failed_check, said_of_success  # noqa: PLC0415
 
     try:
-        failure = failed_check(service, read_json(path, "config"))
+        config = read_json(path, "config")
+        failure = failed_check(service, config)
     except ConfigurationError as error:
         failure = str(error)
-    return {"status": "SUCCEEDED"} if failure is None else {"status": "FAILED", "message": failure}
+    if failure is not None:
+        return {"status": "FAILED", "message": failure}
+    if said := said_of_success(service, config):
+        logger.warning(said)
+        return {"status": "SUCCEEDED", "message": said}
+    return {"status": "SUCCEEDED"}
 
 
 def _write(

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bulk_destination.config import Config, DeliveryConfig
+from bulk_destination.config import Config, DeliveryConfig, unknown_fields
 from bulk_destination.connection import Service
 from bulk_destination.errors import ConfigurationError, SyncError, UnavailableError
 from bulk_destination.http.client import HOST_UNKNOWN, BulkClient, verdict_on
@@ -61,6 +61,16 @@ def failed_check(service: Service[Config], raw: Mapping[str, Any]) -> str | None
 def _service_fault(service: Service[Config], config: Config) -> str | None:
     answer = _answer(service.probe(config))
     return answer if isinstance(answer, str) else service.probe_fault(config, answer)
+
+
+def said_of_success(service: Service[Config], raw: Mapping[str, Any]) -> str | None:
+    """What a check that found nothing wrong says all the same: fields that nobody reads.
+
+    Such are allowed, as platforms may add their own, so they fail no check; but a misspelled
+    `dry_run` sends everything. Airbyte's form shows the message of a failed check only, and keeps
+    that of another one for its API and its log; the first lines of each sync say it once more.
+    """
+    return "; ".join(unknown_fields(service.config.parse(raw))) or None
 
 
 def _answer(probe: tuple[Endpoint, bytes]) -> Settled | str:

@@ -25,7 +25,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from bulk_destination import command_line
 from bulk_destination.connection import Service, connect
-from bulk_destination.connection_check import failed_check
+from bulk_destination.connection_check import failed_check, said_of_success
 from bulk_destination.errors import SyncError
 from bulk_destination.protocol.messages import Message, classify
 from bulk_destination.sync import Surroundings, walk_of
@@ -47,7 +47,8 @@ class BulkDestination(Destination):
         """Whether the configuration is sound and the service answers; never raises."""
         failure = failed_check(self.service, config)
         if failure is None:
-            return AirbyteConnectionStatus(status=Status.SUCCEEDED)
+            said = said_of_success(self.service, config)
+            return AirbyteConnectionStatus(status=Status.SUCCEEDED, message=said)
         return AirbyteConnectionStatus(status=Status.FAILED, message=failure)
 
     def write(

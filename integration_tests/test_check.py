@@ -65,6 +65,18 @@ def test_heap_answers(connector: Connector) -> None:
 
 
 @both
+def test_a_field_that_nobody_reads_is_told(connector: Connector) -> None:
+    """It fails no check, as a platform may add its own; a misspelled dry run sends everything."""
+    with connector.running() as local:
+        misspelled = {**connector.config(local.url), "dry_rum": True}
+        found = checked(connector, misspelled)
+    assert found["status"] == "SUCCEEDED"
+    assert found["message"] == (
+        "`dry_rum` is no field of the configuration, and is ignored; did you mean `dry_run`?"
+    )
+
+
+@both
 def test_passing_trouble_is_survived(connector: Connector) -> None:
     """A 503 on the way does not fail a check."""
     kinds = ("503", "reset-before")

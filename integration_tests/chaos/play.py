@@ -16,7 +16,7 @@ from signal import SIGKILL
 from integration_tests.chaos import verdict
 from integration_tests.chaos.process import Connector, Ended
 from integration_tests.chaos.scenario import LARGEST, Death, Moment, Scenario, Service, drawn
-from integration_tests.chaos.source import Json, Row, State
+from integration_tests.chaos.source import Json, Row, State, read_anew
 from integration_tests.chaos.witness import Witness
 from sandbox import typed
 from sandbox.hackle import Sandbox as Hackle
@@ -104,8 +104,12 @@ class _Run:
     def live(self) -> None:
         """One process after the other, each from the last state that left of the one before."""
         begin = 0
-        for death in (*self.scenario.deaths, None):
-            begin += self._live_once(self.scenario.source[begin:], death)
+        for times, death in enumerate((*self.scenario.deaths, None)):
+            source = (
+                read_anew(one, times) if isinstance(one, Row) else one
+                for one in self.scenario.source[begin:]
+            )
+            begin += self._live_once(tuple(source), death)
             if begin == len(self.scenario.source):
                 break
         self.figures.records = len(self.scenario.rows)

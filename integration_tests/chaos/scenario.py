@@ -58,6 +58,8 @@ class Scenario:
     deaths: tuple[Death, ...]
     #: Seeds how the input is cut into chunks.
     chunks: int
+    #: Whether the catalog has a primary key.
+    keyed: bool = True
 
     def config(self, base_url: str) -> Json:
         """The connector's configuration."""
@@ -94,7 +96,7 @@ class Scenario:
             "stream": stream,
             "sync_mode": "incremental",
             "destination_sync_mode": self.mode,
-            "primary_key": [["n"]],
+            "primary_key": [["n"]] if self.keyed else [],
         }
         return {"streams": [configured]}
 
@@ -107,6 +109,11 @@ class Scenario:
     def once(self) -> bool:
         """Whether the service keeps one event of an id; Hackle publishes neither."""
         return isinstance(self.options, HeapOptions) or self.options.deduplicate
+
+    def may_double(self, row: Row) -> bool:
+        """Whether its event is a new one when it is read anew: it has neither a key nor a time."""
+        has_time = self.dated and row.data is not None and row.data.get("at") is not None
+        return not (self.keyed or has_time)
 
     @property
     def secret(self) -> str:
@@ -160,6 +167,7 @@ def drawn(service: Service, seed: int, run: int, largest: int) -> Scenario:
         source=source.lines(count, states_every=int(_spread(dice, 1, 5_000))),
         deaths=(_death(dice), _death(dice)) if killed else (),
         chunks=dice.randrange(1 << 30),
+        keyed=dice.random() < 0.6,
     )
 
 

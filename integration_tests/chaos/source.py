@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final, Literal
 
@@ -211,7 +212,7 @@ class Source:
         return Row(good.number, self._line(data), "refused", data)
 
     def _line(self, data: Json, stream: str = STREAM) -> bytes:
-        # The time of reading is the row's own, so that a second reading gives the same.
+        # Of the first reading; each other one has a time of its own (`read_anew`).
         message = {"stream": stream, "data": data, "emitted_at": 1_700_000_000_000 + data["n"]}
         ascii_only = self.dice.random() < 0.5
         return _json_line({"type": "RECORD", "record": message}, ascii_only)
@@ -231,6 +232,19 @@ class Source:
         if self.dice.random() < 0.2:
             message["later"] = [None, {"field": 1e-9}]
         return State(position, _json_line(message), message)
+
+
+#: As `_json_line` writes it.
+_EMITTED_AT: Final = re.compile(rb'("emitted_at": )(\d+)')
+
+
+def read_anew(row: Row, times: int) -> Row:
+    """The row as its source gives it when it is started once more: it was read at another time."""
+
+    def later(stamp: re.Match[bytes]) -> bytes:
+        return stamp[1] + str(int(stamp[2]) + 60_000 * times).encode()
+
+    return replace(row, line=_EMITTED_AT.sub(later, row.line))
 
 
 def own_key(number: int) -> str:
