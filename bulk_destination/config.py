@@ -79,7 +79,11 @@ class DeliveryConfig(Frozen):
     #: place in a list.
     choices: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {}
 
-    requests_in_flight: Annotated[int, Field(ge=1, le=16)] = 4
+    #: None: as many as the service is found to take. Up to 1.0.0 forms stored their default, 4.
+    requests_in_flight: Annotated[
+        Annotated[int, Field(ge=1, le=16)] | None,
+        AfterValidator(lambda number: None if number == 4 else number),
+    ] = None
     max_retry_seconds: Annotated[int, Field(ge=1, le=3600)] = 600
     #: Where rejected records go.
     object_storage_config: (

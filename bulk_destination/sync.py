@@ -8,15 +8,16 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Generic, TypeVar
 
 from bulk_destination.connection import Connection
+from bulk_destination.delivery.concurrency import ConcurrencyLimit
 from bulk_destination.delivery.delivery import Delivery
 from bulk_destination.delivery.inbox import (
     Arrived,
     Failed,
     Inbox,
-    LaneReport,
-    LaneRetries,
-    LaneSettled,
-    LaneWaits,
+    QuotaWait,
+    Report,
+    RequestSettled,
+    Retries,
     SourceEnded,
 )
 from bulk_destination.delivery.outages import Outages, host_of
@@ -121,19 +122,19 @@ class Sync(Generic[Item]):
         policy = self.surroundings.retry_policy or RetryPolicy(
             give_up_after=config.max_retry_seconds
         )
+        route = self.connection.route
         self._delivery = Delivery(
-            [
-                BulkClient(
-                    self.connection.route.endpoint,
-                    policy,
-                    stopping.wait,
-                    now=self.surroundings.now,
-                    read_timeout=self.surroundings.read_timeout,
-                    tell=lambda *retry: self._inbox.report(LaneRetries(*retry)),
-                )
-                for _ in range(config.requests_in_flight)
-            ],
-            merges=self.connection.route.mapper.merges,
+            lambda: BulkClient(
+                route.endpoint,
+                policy,
+                stopping.wait,
+                now=self.surroundings.now,
+                read_timeout=self.surroundings.read_timeout,
+                tell=lambda *retry: self._inbox.report(Retries(*retry)),
+            ),
+            route.endpoint.max_items,
+            _limit(config.requests_in_flight),
+            merges=route.mapper.merges,
             report=self._inbox.report,
             clock=self.surroundings.clock,
             stopping=stopping,
@@ -216,7 +217,7 @@ class Sync(Generic[Item]):
         self._delivery.stop()
         self._delivery.join()
         while (report := self._inbox.next(0)) is not None:
-            if isinstance(report, LaneSettled):
+            if isinstance(report, RequestSettled):
                 self._settle(report)
         try:
             self._save()
@@ -248,8 +249,8 @@ class Sync(Generic[Item]):
             if type(taken) is tuple:
                 if files is not None:
                     files.keep(ledger.read, self.line_of(item))
-                identity, body = taken
-                add(ledger.read, identity, body)
+                identity, body, key = taken
+                add(ledger.read, identity, body, key)
             elif taken is not None:
                 self._take_other(item, taken)
 
@@ -287,24 +288,24 @@ class Sync(Generic[Item]):
         states = len(self._checkpoints) >= MAX_WAITING_STATES
         return lines or states or self._checkpoints.size >= MOST_IN_MEMORY
 
-    def _note(self, report: LaneReport | Failed) -> None:
+    def _note(self, report: Report | Failed) -> None:
         match report:
-            case LaneSettled():
+            case RequestSettled():
                 self._settle(report)
                 if is_refused(self.ledger):
                     raise nothing_accepted(self.ledger, self.connection.route)
                 if self._throttling.is_over(self.surroundings.clock()):
                     self._announce()
-            case LaneWaits():
+            case QuotaWait():
                 self._say_wait(report)
-            case LaneRetries(cause, lasted, left):
+            case Retries(cause, lasted, left):
                 now = self.surroundings.clock()
                 if words := self._outages.retried(cause, lasted, left, now):
                     logger.warning(words)
             case _:
                 raise report.error
 
-    def _say_wait(self, wait: LaneWaits) -> None:
+    def _say_wait(self, wait: QuotaWait) -> None:
         words = self._throttling.waits(
             wait.seconds, wait.of_identities, self.ledger.waiting, self.surroundings.clock()
         )
@@ -319,7 +320,7 @@ class Sync(Generic[Item]):
         stream = self.connection.route.stream
         self._announcements.append(running_status(stream, int(now * 1000), reset))
 
-    def _settle(self, report: LaneSettled) -> None:
+    def _settle(self, report: RequestSettled) -> None:
         settlement = report.settlement
         self.ledger.accepted += settlement.records - len(settlement.rejections)
         self.ledger.refused += len(settlement.rejections)
@@ -332,7 +333,7 @@ class Sync(Generic[Item]):
                 line = self._files.settled(position)
                 if rejected := refused.get(position):
                     self._files.reject(position, line, rejected.reason, rejected.answer)
-        self._delivery.lane_settled(report)
+        self._delivery.request_settled(report)
 
     def _leaving(self) -> Iterator[bytes]:
         if self._files is not None:
@@ -417,6 +418,13 @@ class Sync(Generic[Item]):
             logger.warning(judged.warning)
         if judged.error is not None:
             raise judged.error
+
+
+def _limit(requests_in_flight: int | None) -> ConcurrencyLimit:
+    """The number that was given, or one to be found."""
+    if requests_in_flight is None:
+        return ConcurrencyLimit()
+    return ConcurrencyLimit(*[requests_in_flight] * 3)
 
 
 def walk_of(

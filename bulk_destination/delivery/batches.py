@@ -7,27 +7,29 @@ is known by adding, and half a batch is a slice.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
-from zlib import crc32
 
 import orjson
 
 #: Services publish no limit on a body's size. One that is not taken (413) is split.
 MAX_BYTES: Final = 1_000_000
-#: What an item weighs in memory besides its bytes: its number, its identity, their headers.
+#: What an item weighs in memory besides its bytes: its number, its identity, their headers; and
+#: its key, where that is not the identity.
 _ITEM_OVERHEAD: Final = 200
+_KEY_OVERHEAD: Final = 90
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Items for one request. The three columns run in parallel.
+    """Items for one request. The four columns run in parallel.
 
     `positions` are the numbers of the records in the sync, from 1; `identities` say whom each
-    item is about; `bodies` are the items' JSON.
+    item is about; `bodies` are the items' JSON; items with the same of `keys` stay in order.
     """
 
     positions: tuple[int, ...]
     identities: tuple[str, ...]
     bodies: tuple[bytes, ...]
+    keys: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -40,7 +42,8 @@ class Batch:
     @property
     def weight(self) -> int:
         """Bytes it takes in memory, about."""
-        return self.size + _ITEM_OVERHEAD * len(self)
+        of_keys = 0 if self.keys[:1] == self.identities[:1] else _KEY_OVERHEAD
+        return self.size + (_ITEM_OVERHEAD + of_keys) * len(self)
 
     def halves(self) -> tuple["Batch", "Batch"]:
         """The first and the second half, by count; a batch of one has none."""
@@ -58,25 +61,26 @@ class Batch:
     def cut(self, at: int) -> tuple["Batch", "Batch"]:
         """The batch before and from index `at`."""
         return (
-            Batch(self.positions[:at], self.identities[:at], self.bodies[:at]),
-            Batch(self.positions[at:], self.identities[at:], self.bodies[at:]),
+            Batch(self.positions[:at], self.identities[:at], self.bodies[:at], self.keys[:at]),
+            Batch(self.positions[at:], self.identities[at:], self.bodies[at:], self.keys[at:]),
         )
 
     def last(self) -> "Batch":
         """Its last item alone."""
-        return Batch(self.positions[-1:], self.identities[-1:], self.bodies[-1:])
+        return self.cut(len(self) - 1)[1]
 
-    def parted(self, identity: str) -> tuple["Batch", "Batch"]:
-        """The items of one identity, and all others."""
-        return self._kept(lambda each: each == identity), self._kept(lambda each: each != identity)
+    def parted(self, key: str) -> tuple["Batch", "Batch"]:
+        """The items of one key, and all others."""
+        return self._kept(lambda each: each == key), self._kept(lambda each: each != key)
 
     def _kept(self, is_kept: Callable[[str], bool]) -> "Batch":
-        rows = zip(self.positions, self.identities, self.bodies, strict=True)
-        kept = [row for row in rows if is_kept(row[1])]
+        rows = zip(self.positions, self.identities, self.bodies, self.keys, strict=True)
+        kept = [row for row in rows if is_kept(row[3])]
         return Batch(
-            tuple(position for position, _, _ in kept),
-            tuple(identity for _, identity, _ in kept),
-            tuple(body for _, _, body in kept),
+            tuple(position for position, _, _, _ in kept),
+            tuple(identity for _, identity, _, _ in kept),
+            tuple(body for _, _, body, _ in kept),
+            tuple(key for _, _, _, key in kept),
         )
 
     def merged(self) -> "list[bytes]":
@@ -106,11 +110,12 @@ class OpenBatch:
     #: The most that one request may have.
     max_items: int
     size: int = 0
-    # Three columns, not a list of items: no tuple is made for each, which would be taken apart
+    # Columns, not a list of items: no tuple is made for each, which would be taken apart
     # again, and be looked at by the garbage collector.
     _positions: list[int] = field(default_factory=list)
     _identities: list[str] = field(default_factory=list)
     _bodies: list[bytes] = field(default_factory=list)
+    _keys: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -120,7 +125,7 @@ class OpenBatch:
         """The number of its first item's record; None while it is empty."""
         return self._positions[0] if self._positions else None
 
-    def add(self, position: int, identity: str, body: bytes) -> bool:
+    def add(self, position: int, identity: str, body: bytes, key: str) -> bool:
         """Appends an item, if both limits allow it; an empty batch takes any."""
         count = len(self._positions)
         size = self.size + len(body)
@@ -131,18 +136,16 @@ class OpenBatch:
         # A copy: orjson hands out the buffer that it wrote into, of 1, 2, 4 kB and so on, and
         # what is kept of those takes up to five times its bytes.
         self._bodies.append(b"".join((body, b"")))
+        self._keys.append(key)
         self.size = size
         return True
 
     def close(self) -> Batch:
         """What was added, frozen; this batch is empty again."""
-        batch = Batch(tuple(self._positions), tuple(self._identities), tuple(self._bodies))
+        batch = Batch(
+            tuple(self._positions), tuple(self._identities), tuple(self._bodies), tuple(self._keys)
+        )
         self.size = 0
-        for column in (self._positions, self._identities, self._bodies):
+        for column in (self._positions, self._identities, self._bodies, self._keys):
             column.clear()
         return batch
-
-
-def lane_of(identity: str, lanes: int) -> int:
-    """Which of `lanes` an identity always takes, on every run and machine."""
-    return crc32(identity.encode()) % lanes

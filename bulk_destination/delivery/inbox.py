@@ -28,26 +28,24 @@ class SourceEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class LaneSettled:
-    """A lane's request is settled, and with it the oldest `batches` of the lane."""
+class RequestSettled:
+    """A request is settled, and with it the oldest `batches` of those that were handed over."""
 
-    lane: int
     batches: int
     weight: int
     settlement: Settlement
 
 
 @dataclass(frozen=True, slots=True)
-class LaneWaits:
-    """A lane waits `seconds` for a quota: the app's, or that of single identities."""
+class QuotaWait:
+    """Something waits `seconds` for a quota: the app's, or that of single identities."""
 
-    lane: int
     seconds: float
     of_identities: bool
 
 
 @dataclass(frozen=True, slots=True)
-class LaneRetries:
+class Retries:
     """A request is tried again: why, and for how many seconds it has been and may still be."""
 
     cause: str
@@ -56,10 +54,9 @@ class LaneRetries:
 
 
 @dataclass(frozen=True, slots=True)
-class LaneGaveUp:
-    """A lane's oldest batch is not settled, and nothing behind it will be."""
+class GaveUp:
+    """A request is not settled, and nothing behind it will be."""
 
-    lane: int
     error: BaseException
 
 
@@ -70,14 +67,14 @@ class Failed:
     error: BaseException
 
 
-LaneReport = LaneSettled | LaneWaits | LaneRetries | LaneGaveUp
+Report = RequestSettled | QuotaWait | Retries | GaveUp
 
 
 class Inbox(Generic[Item]):
     """Where threads (and signal handlers: `SimpleQueue.put` is reentrant) report to the owner."""
 
     def __init__(self) -> None:
-        self._reports: queue.SimpleQueue[Arrived[Item] | SourceEnded | LaneReport | Failed] = (
+        self._reports: queue.SimpleQueue[Arrived[Item] | SourceEnded | Report | Failed] = (
             queue.SimpleQueue()
         )
         self._put_aside: deque[Arrived[Item] | SourceEnded] = deque()
@@ -107,13 +104,11 @@ class Inbox(Generic[Item]):
         self._closed = True
         self._room.release()
 
-    def report(self, report: LaneReport | Failed) -> None:
+    def report(self, report: Report | Failed) -> None:
         """Callable from any thread and from a signal handler."""
         self._reports.put(report)
 
-    def next(
-        self, timeout: float | None
-    ) -> Arrived[Item] | SourceEnded | LaneReport | Failed | None:
+    def next(self, timeout: float | None) -> Arrived[Item] | SourceEnded | Report | Failed | None:
         """The next report; None after `timeout` seconds without one."""
         if self._put_aside:
             return self._taken(self._put_aside.popleft())
@@ -122,7 +117,7 @@ class Inbox(Generic[Item]):
         except queue.Empty:
             return None
 
-    def next_but_input(self, timeout: float) -> LaneReport | Failed | None:
+    def next_but_input(self, timeout: float) -> Report | Failed | None:
         """The next report that is no input; input keeps its place for `next`.
 
         None after `timeout` seconds without any report.
@@ -138,8 +133,8 @@ class Inbox(Generic[Item]):
                 return report
 
     def _taken(
-        self, report: Arrived[Item] | SourceEnded | LaneReport | Failed
-    ) -> Arrived[Item] | SourceEnded | LaneReport | Failed:
+        self, report: Arrived[Item] | SourceEnded | Report | Failed
+    ) -> Arrived[Item] | SourceEnded | Report | Failed:
         if isinstance(report, Arrived):
             self._room.release()
         return report

@@ -20,7 +20,7 @@ _UNLIMITED: Final = 1 << 62
 #: In which a window counts its keys. A quota of 1,000 is met too early only where as many events
 #: of other identities fell into the same cell: from some 30 million a minute on.
 CELLS: Final = 1 << 15
-#: The same for all the lanes that a `Spacing` is for: 2 MB.
+#: The same for a `Spacing`: 2 MB.
 _SPACING_CELLS: Final = 1 << 18
 
 
@@ -44,17 +44,15 @@ class Quotas:
         """A window for the app, if it has a limit."""
         return Window(self.per_app, self.seconds, cells=1) if self.per_app else None
 
-    def identity_limit(self, lanes: int) -> "IdentityLimit":
-        """What the identities of one of `lanes` may send."""
+    def identity_limit(self) -> "IdentityLimit":
+        """What single identities may send."""
         if self.requests_per_identity:
-            return Spacing(
-                self.requests_per_identity, self.seconds / 2, max(1, _SPACING_CELLS // lanes)
-            )
+            return Spacing(self.requests_per_identity, self.seconds / 2, _SPACING_CELLS)
         return Window(self.per_identity or _UNLIMITED, self.seconds)
 
 
 class IdentityLimit(Protocol):
-    """When a lane may send what about single identities. What a request uses is of its own kind."""
+    """When what about single identities may be sent. What a request uses is of its own kind."""
 
     def uses(self, identities: Iterable[str]) -> Mapping[Any, int]:
         """What a request with an item about each of `identities` uses."""
@@ -190,8 +188,8 @@ class Spacing:
     would have used nothing. As in a `Window`, a try counts until its end at the latest.
 
     Identities share cells by their hash: two may be taken for one, and then send less than they
-    may, but never one for two. So memory is the same for any number of identities. One try at a
-    time, as in a lane: one under way is counted when it ends.
+    may, but never one for two. So memory is the same for any number of identities. Of one identity
+    there is one try at a time: one under way is counted when it ends.
     """
 
     def __init__(self, limit: int, seconds: float, cells: int) -> None:

@@ -1,25 +1,26 @@
-"""A lane's thread: one request after the other, each settled before the next.
+"""The threads that send: each one request after the other, made of what waits for all of them.
 
-With quotas, a lane makes its requests of what may go now. Each try of a request counts, so each
-asks for its turn; who has waited longest gets what room there is.
+A request is made when there is something that may go and a place for it among those under way.
+Each of its tries counts, so each asks for its turn. Of the app's quota, who has waited longest
+gets what room there is.
 """
 
-import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from bulk_destination.delivery.backlog import Backlog
+from bulk_destination.delivery.backlog import Backlog, Request
 from bulk_destination.delivery.batches import Batch
-from bulk_destination.delivery.inbox import LaneGaveUp, LaneReport, LaneSettled
+from bulk_destination.delivery.concurrency import Answer, ConcurrencyLimit, Try
+from bulk_destination.delivery.inbox import GaveUp, Report, RequestSettled
 from bulk_destination.delivery.quotas import IdentityLimit, Window
 from bulk_destination.delivery.settlement import settle
 from bulk_destination.errors import InterruptedSyncError
-from bulk_destination.http.client import BulkClient
-from bulk_destination.http.replies import Accepted, Settled, Unsettled
+from bulk_destination.http.client import BulkClient, Told
+from bulk_destination.http.replies import Accepted, Reply, Settled, TryLater, Unsettled
 from bulk_destination.ledger import ENOUGH_TO_JUDGE
 
 #: The app's key in its window.
@@ -34,7 +35,7 @@ _WORTH_SAYING: Final = 1.0
 
 
 class AppQuota:
-    """The app's quota, shared by all lanes: first come, first served. Thread-safe."""
+    """The app's quota, shared by all senders: first come, first served. Thread-safe."""
 
     def __init__(self, window: Window, clock: Callable[[], float]) -> None:
         self._window = window
@@ -42,7 +43,7 @@ class AppQuota:
         self._turns: deque[object] = deque()
         self._changed = threading.Condition()
         self._stopped = False
-        #: Seconds in which at least one lane waited here.
+        #: Seconds in which at least one sender waited here.
         self.throttled = 0.0
 
     def enter(self, most: int, least: int, waits: Callable[[float], None]) -> int:
@@ -99,201 +100,314 @@ class AppQuota:
             self._changed.notify_all()
 
 
-class Unlimited:
-    """A lane without quotas: each batch is a request, and it may go at once."""
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A request whose first try has begun."""
 
-    def __init__(self, todo: "queue.SimpleQueue[Batch | None]") -> None:
-        self._todo = todo
-
-    def next_request(self) -> Batch | None:
-        """The next request, when there is one; None at the end."""
-        return self._todo.get()
-
-    def settled(self) -> int:
-        """The last request is settled: how many of the lane's oldest batches are whole now."""
-        return 1
-
-    def turn(self, part: Batch) -> AbstractContextManager[None]:  # noqa: ARG002  # as Limited
-        """Each try of a request that sends `part` happens within."""
-        return nullcontext()
+    request: Request
+    first_try: "_Turn"
 
 
-class Limited:
-    """A lane within quotas: its requests are made of what may go now."""
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A try that has begun: as the limit knows it, and what it uses of the identities' quota."""
+
+    known_as: Try
+    uses: Mapping[Any, int]
+
+
+class Turns:
+    """Who may send what, and when: all senders ask here. Thread-safe.
+
+    `waits` is told that something waits for a quota of its own: seconds, and whether for that of
+    single identities.
+    """
 
     def __init__(
         self,
-        todo: "queue.SimpleQueue[Batch | None]",
-        app: AppQuota | None,
-        identities: IdentityLimit,
         backlog: Backlog,
+        limit: ConcurrencyLimit,
         *,
         clock: Callable[[], float],
-        pause: Callable[[float], bool],
         waits: Callable[[float, bool], None],
+        identities: IdentityLimit | None = None,
+        app: AppQuota | None = None,
     ) -> None:
-        self._todo = todo
-        self._app = app
-        self._identities = identities
-        self._clock = clock
-        self._pause = pause
-        #: Told that this lane waits: seconds, and whether for single identities.
-        self._waits = waits
         self._backlog = backlog
-        #: Whether the next try was waited for when its request was made.
-        self._entered = False
+        self._limit = limit
+        self._clock = clock
+        self._waits = waits
+        self._identities = identities
+        self._app = app
+        #: Held while any of these is looked at or changed; told when one is.
+        self._changed = threading.Condition()
+        self._stopped = False
+        #: How many requests the service has accepted. Until there is one, one request at a time is
+        #: made of the backlog: so a wrong configuration is found by one refused batch, not by
+        #: several. After a failure, or enough refusals, none is made until the sync's owner has
+        #: heard of it, and ends it.
+        self.accepted = 0
+        self._is_asking = False
+        self._refused = 0
+        #: The record that was accepted last, if nothing of its key was sent since.
+        self._known: Batch | None = None
+        self._idle = 0
+        self._retrying = 0
+        self._said_until = 0.0
 
-    def next_request(self) -> Batch | None:
-        """The next request, when it may start; None at the end."""
-        while self._collect(self._backlog.opens_in(self._clock())):
-            if request := self._pick():
-                self._entered = True
-                return request
+    # -- for the owner's thread
+
+    def add(self, batch: Batch) -> None:
+        """A batch is to be sent."""
+        with self._changed:
+            self._backlog.add(batch)
+            self._tell()
+
+    def missing(self, senders: int) -> int:
+        """How many more than `senders` would have something to send."""
+        with self._changed:
+            most = self._limit.limit if self.accepted else 1
+            return min(most - senders, len(self._backlog) - self._idle)
+
+    def stop(self) -> None:
+        """Ends all waiting: no request begins any more."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        if self._app is not None:
+            self._app.stop()
+
+    # -- for the senders' threads
+
+    def next_request(self) -> Begun | None:
+        """The next request, when it may start; None at the end.
+
+        Raises InterruptedSyncError where the end comes while it waits for the app's quota.
+        """
+        while (ready := self._ready()) is not None:
+            granted = self._enter(ready)
+            with self._changed:
+                begun = self._begin_next(granted)
+            if self._app is not None:
+                self._app.give_back(granted - (len(begun.request.batch) if begun else 0))
+            if begun is not None:
+                return begun
         return None
 
-    def _pick(self) -> Batch:
-        request = self._backlog.pick(self._clock())
-        if self._app is None or not request:
-            return request
-        ready = len(request)
-        self._backlog.put_back(ready)
-        granted = self._enter(ready, self._app.scraps(ready))
-        # Made only now: while it waited, an identity may have got room again.
-        request = self._backlog.pick(self._clock(), granted)
-        self._app.give_back(granted - len(request))
-        return request
-
-    def settled(self) -> int:
-        """The last request is settled: how many of the lane's oldest batches are whole now."""
-        return self._backlog.settled()
-
-    @contextmanager
-    def turn(self, part: Batch) -> Iterator[None]:
-        """Each try of a request that sends `part` happens within; it begins when it may."""
-        uses = self._identities.uses(part.identities)
-        if self._entered:  # a request's first try: `next_request` waited for it
-            self._entered = False
-        else:
-            while wait := self._identities.opens_in(uses, self._clock()):
-                if self._pause(wait):
-                    raise InterruptedSyncError("the sync was stopped while it waited for a quota")
-            self._enter(len(part), len(part))
-        self._identities.begin(uses)
-        try:
-            yield
-        finally:
-            self._identities.end(uses, self._clock())
-            if self._app is not None:
-                self._app.leave(len(part))
-
-    def _enter(self, most: int, least: int) -> int:
-        if self._app is None:
-            return most
-        return self._app.enter(most, least, lambda seconds: self._waits(seconds, False))
-
-    def _collect(self, patience: float | None) -> bool:
-        """Takes in the batches that came, waiting for one if need be; False at the end."""
-        if patience is not None and patience > _WORTH_SAYING:
-            self._waits(patience, True)
-        try:
-            batch = self._todo.get(timeout=patience)
-            while batch is not None:
-                self._backlog.add(batch)
-                batch = self._todo.get_nowait()
-        except queue.Empty:
-            return True
-        return False
-
-
-class Landed:
-    """How many requests of the sync the service has accepted. Thread-safe.
-
-    Until there is one, one lane at a time asks: so a wrong configuration is found by one refused
-    batch, not by several. After a failure, or enough refusals, none asks until the sync's owner
-    has heard of it, and ends it.
-    """
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._is_asking = False
-        self._is_stopped = False
-        self._refused = 0
-        self.count = 0
-
-    def one(self) -> None:
-        """One more."""
-        with self._changed:
-            self.count += 1
-            if self.count == 1:
-                self._changed.notify_all()
-
-    def begin(self) -> None:
-        """A lane asks, when it has its turn."""
-        with self._changed:
-            while self._is_asking and not (self.count or self._is_stopped):
-                self._changed.wait()
-            self._is_asking = True
-
-    def end(self, refused: int) -> None:
-        """All of its request is settled; that many records were refused."""
+    def settled(self, request: Request, refused: int) -> int:
+        """It is settled, and so many refused: how many of the oldest batches are whole now."""
         with self._changed:
             self._refused += refused
             self._is_asking = self._refused >= ENOUGH_TO_JUDGE
-            self._changed.notify_all()
+            whole = self._backlog.settled(request)
+            self._tell()
+        return whole
 
-    def stop(self) -> None:
-        """Ends all waiting."""
+    @contextmanager
+    def turn(self, part: Batch, first: _Turn | None, *, is_whole: bool) -> Iterator[Told]:
+        """Each try of a request that sends `part` happens within, when it may.
+
+        `first` is what `next_request` began already. What comes is told what was replied.
+        Raises InterruptedSyncError when the sync ends before it may.
+        """
+        turn = first or self._begin_again(part)
+        replies: list[Reply] = []
+        try:
+            yield replies.append
+        finally:
+            reply = replies[0] if replies else None
+            with self._changed:
+                now = self._clock()
+                if isinstance(reply, Accepted):
+                    self.accepted += 1
+                    last = part.last()
+                    self._known = last if last.size < _SMALL else None
+                if self._identities is not None:
+                    self._identities.end(turn.uses, now)
+                self._limit.end(turn.known_as, self._answer(reply, is_whole), len(part), now)
+                self._tell()
+            if self._app is not None:
+                self._app.leave(len(part))
+
+    @contextmanager
+    def known(self) -> Iterator[Batch | None]:
+        """The record that was accepted last, where sending it again changes nothing.
+
+        Nothing of its key was sent since, nor is meanwhile; so even an update stays.
+        """
         with self._changed:
-            self._is_stopped = True
+            known = self._known
+            held = known is not None and self._backlog.hold(known.keys[0])
+        try:
+            yield known if held else None
+        finally:
+            if known is not None and held:
+                with self._changed:
+                    self._backlog.let_go(known.keys[0])
+                    self._tell()
+
+    def _ready(self) -> int | None:
+        """Items that a request may be made of now, when there are some; None at the end."""
+        with self._changed:
+            self._idle += 1
+            try:
+                while self._await(self._opens_in):
+                    if self._app is None:
+                        return self._backlog.max_items
+                    # Looked at, and left where it is: it is made when the quota lets it.
+                    request = self._backlog.pick(self._clock())
+                    if request is not None:
+                        self._backlog.put_back(request)
+                        return len(request.batch)
+            finally:
+                self._idle -= 1
+        return None
+
+    def _opens_in(self) -> float | None:
+        """Seconds until a request may be made; None while nobody can tell."""
+        if self._is_asking and not self.accepted:
+            return None
+        now = self._clock()
+        work, place = self._backlog.opens_in(now), self._limit.opens_in(now)
+        if work is None or place is None:
+            return None
+        if work > _WORTH_SAYING and now + work > self._said_until:
+            self._said_until = now + work
+            self._waits(work, True)
+        return max(work, place)
+
+    def _await(self, opens_in: Callable[[], float | None]) -> bool:
+        """Waits until something is open; False at the end."""
+        while not self._stopped:
+            wait = opens_in()
+            if wait == 0:
+                return True
+            self._changed.wait(wait)
+        return False
+
+    def _begin_next(self, most: int) -> Begun | None:
+        if self._stopped or self._opens_in() != 0:
+            return None
+        request = self._backlog.pick(self._clock(), most)
+        if request is None:
+            return None
+        self._is_asking = True
+        if self._known is not None and self._known.keys[0] in request.batch.keys:
+            self._known = None
+        begun = Begun(request, self._begin(request.batch))
+        self._tell()  # There may be more for another.
+        return begun
+
+    def _begin_again(self, part: Batch) -> _Turn:
+        limit = self._identities
+        uses = limit.uses(part.identities) if limit is not None else {}
+
+        def opens_in() -> float | None:
+            now = self._clock()
+            place = self._limit.opens_in(now)
+            quota = limit.opens_in(uses, now) if limit is not None else 0.0
+            return None if place is None or quota is None else max(place, quota)
+
+        while True:
+            with self._changed:
+                self._retrying += 1
+                is_open = self._await(opens_in)
+                self._retrying -= 1
+            if not is_open:
+                raise InterruptedSyncError("the sync was stopped while a request waited")
+            granted = self._enter(len(part), len(part))
+            with self._changed:
+                if not self._stopped and opens_in() == 0:
+                    return self._begin(part)
+            if self._app is not None:
+                self._app.give_back(granted)
+
+    def _begin(self, part: Batch) -> _Turn:
+        uses: Mapping[Any, int] = {}
+        if self._identities is not None:
+            uses = self._identities.uses(part.identities)
+            self._identities.begin(uses)
+        return _Turn(self._limit.begin(self._clock()), uses)
+
+    def _enter(self, most: int, least: int | None = None) -> int:
+        if self._app is None:
+            return most
+        least = self._app.scraps(most) if least is None else least
+        return self._app.enter(most, least, lambda seconds: self._waits(seconds, False))
+
+    def _answer(self, reply: Reply | None, is_whole: bool) -> Answer:
+        """What the reply says of the load."""
+        match reply:
+            case Accepted() if is_whole:
+                return Answer.TAKEN
+            case TryLater(is_too_many=True) if self._app is None and self._identities is None:
+                return Answer.TOO_MANY
+            case TryLater(is_strain=True):
+                return Answer.STRAINED
+        return Answer.OTHER
+
+    def _tell(self) -> None:
+        """Wakes one who waits, and it the next; all, where some cannot take what others can."""
+        if self._retrying:
             self._changed.notify_all()
+        else:
+            self._changed.notify()
 
 
 @dataclass(slots=True)
 class Sender:
-    """What a lane's thread does all its life."""
+    """What a thread that sends does all its life."""
 
-    lane: int
     client: BulkClient
-    quota: Unlimited | Limited
+    turns: Turns
     merges: bool
-    report: Callable[[LaneReport], None]
+    report: Callable[[Report], None]
     stopping: threading.Event
-    landed: Landed
-    #: The record that was accepted last.
-    _known: Batch | None = None
+    #: Items of the request under way.
+    _size: int = 0
+    #: The turn of the next try, where it has begun already.
+    _turn: _Turn | None = None
+    #: The record of this request that was accepted last: nobody else sends its key meanwhile.
+    _own: Batch | None = None
 
     def run(self) -> None:
         """Sends what comes until the end or the first failure, which it reports."""
         try:
-            while request := self.quota.next_request():
-                self.landed.begin()
-                settlement = settle(request, self.client.endpoint, self.merges, self)
-                self.landed.end(len(settlement.rejections))
-                whole = self.quota.settled()
-                self.report(LaneSettled(self.lane, whole, request.weight, settlement))
+            while begun := self.turns.next_request():
+                batch = begun.request.batch
+                self._size, self._turn, self._own = len(batch), begun.first_try, None
+                settlement = settle(batch, self.client.endpoint, self.merges, self)
+                whole = self.turns.settled(begun.request, len(settlement.rejections))
+                self.report(RequestSettled(whole, batch.weight, settlement))
         except BaseException as error:  # noqa: BLE001  # reported to the owner, who raises it
-            self.report(LaneGaveUp(self.lane, error))
+            self.report(GaveUp(error))
         finally:
             self.client.close()
 
     @property
     def accepted(self) -> int:
         """As `Way.accepted`."""
-        return self.landed.count
+        return self.turns.accepted
 
     def post(self, part: Batch, body: bytes, tried: int) -> Settled | Unsettled:
         """As `Way.post`."""
         if self.stopping.is_set():
             raise InterruptedSyncError("the sync was stopped")
-        reply = self.client.post(body, lambda: self.quota.turn(part), tried)
+        reply = self.client.post(body, lambda: self._next_turn(part), tried)
         if isinstance(reply, Accepted):
-            self.landed.one()
             last = part.last()
-            self._known = last if last.size < _SMALL else None
+            self._own = last if last.size < _SMALL else None
         return reply
 
     def post_known(self) -> None:
-        """As `Way.post_known`. Its identity has sent nothing since, so even an update stays."""
+        """As `Way.post_known`."""
         endpoint = self.client.endpoint
-        if self._known is not None and endpoint.takes_repeats:
-            self.post(self._known, endpoint.body(self._known.bodies), 0)
+        if not endpoint.takes_repeats:
+            return
+        with self.turns.known() if self._own is None else nullcontext(self._own) as known:
+            if known is not None:
+                self.post(known, endpoint.body(known.bodies), 0)
+
+    def _next_turn(self, part: Batch) -> AbstractContextManager[Told]:
+        first, self._turn = self._turn, None
+        return self.turns.turn(part, first, is_whole=len(part) == self._size)

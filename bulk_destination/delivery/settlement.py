@@ -164,11 +164,11 @@ def _unproven(part: Part, others: Sequence[Part]) -> Step:
 
 
 def _behind_others(part: Part, parts: Sequence[Part]) -> list[Part]:
-    """`part`, of one record, behind those of others and before later ones of its own identity."""
+    """`part`, of one record, behind those of others and before later ones of its own key."""
     own: list[Part] = []
     others: list[Part] = []
     for each in parts:
-        mine, theirs = each.items.parted(part.items.identities[0])
+        mine, theirs = each.items.parted(part.items.keys[0])
         if not mine:
             others.append(each)
             continue

@@ -45,6 +45,9 @@ READ_TIMEOUT: Final = 60.0
 
 HOST_UNKNOWN: Final = "the host name does not resolve"
 
+#: Is told what came of a try.
+Told = Callable[[Reply], object]
+
 
 class _Session(requests.Session):
     """Sends what it is given: it keeps no cookies, and never looks at a redirect.
@@ -60,6 +63,11 @@ class _Session(requests.Session):
 
     def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Any]:
         return iter(())
+
+
+def _no_turn() -> AbstractContextManager[Told]:
+    """Any time will do, and nobody asks what came of it."""
+    return nullcontext(lambda _: None)
 
 
 @dataclass(slots=True)
@@ -100,14 +108,14 @@ class BulkClient:
     def post(
         self,
         body: bytes,
-        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+        turn: Callable[[], AbstractContextManager[Told]] = _no_turn,
         tried: int = 0,
     ) -> Settled | Unsettled:
         """Posts `body` until the service settles it, or it may help to ask otherwise.
 
         The same bytes each time. `tried` is how often they were posted before: then it waits
-        first. Each try happens within a `turn()`, and what that waits is not held against the
-        service.
+        first. Each try happens within a `turn()`, which is told its reply, and what that waits is
+        not held against the service.
         Raises UnavailableError when the policy's time is over since something was settled,
         ConfigurationError when no request can be made, InterruptedSyncError when the sync ends
         during a wait.
@@ -117,10 +125,11 @@ class BulkClient:
                 self._wait(tried)
             asked = self.clock()
             trouble = self._trouble = self._trouble or _Trouble(asked)
-            with turn():
+            with turn() as told:
                 trouble.since += self.clock() - asked
                 left = trouble.since + self.policy.give_up_after - self.clock()
                 reply = self.ask(body, min(self.read_timeout, max(1.0, left)))
+                told(reply)
             match reply:
                 case Misconfigured(fault):
                     raise ConfigurationError([fault])
@@ -245,10 +254,11 @@ def _failure(error: Exception) -> TooLarge | TryLater | Unsent | WrongAddress | 
             return TooLarge() if cause.status == 413 else Unsent(str(cause))
     for kind, words in _NETWORK_WORDS.items():
         if any(isinstance(cause, kind) for cause in causes):
-            return TryLater(words)
+            return TryLater(words, is_strain=words == _NO_ANSWER)
     return TryLater("the connection broke")
 
 
+_NO_ANSWER: Final = "no answer in time"
 #: The lower libraries' errors in words, the most telling first.
 _NETWORK_WORDS: Final[dict[type[BaseException], str]] = {
     urllib3.exceptions.NameResolutionError: HOST_UNKNOWN,
@@ -257,8 +267,8 @@ _NETWORK_WORDS: Final[dict[type[BaseException], str]] = {
     requests.exceptions.SSLError: "TLS failed",
     requests.exceptions.ProxyError: "the proxy failed",
     requests.exceptions.ConnectTimeout: "connecting took too long",
-    requests.exceptions.Timeout: "no answer in time",
-    urllib3.exceptions.ReadTimeoutError: "no answer in time",
+    requests.exceptions.Timeout: _NO_ANSWER,
+    urllib3.exceptions.ReadTimeoutError: _NO_ANSWER,
     ConnectionResetError: "the connection was reset",
 }
 

@@ -43,6 +43,10 @@ class TryLater:
 
     cause: str
     wait: float | None = None
+    #: Whether these were more requests than the service takes in a time (429), or the service, or
+    #: what stands before it, cannot keep up.
+    is_too_many: bool = False
+    is_strain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,8 @@ Reply = Settled | Unsettled | TryLater | Misconfigured
 
 _TRY_LATER: Final = {408, 425, 429}
 _REFUSED: Final = {400, 422}
+#: RFC 9110, 15.5.9 and 15.6: not in time, not now.
+_STRAIN: Final = {408, 502, 503, 504}
 
 
 def read_reply(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Reply:
@@ -94,7 +100,12 @@ def read_reply(status: int, headers: Mapping[str, str], body: bytes, now: dateti
     A body decides what is HTML, not its type: `OK` as text/html is what common frameworks send.
     """
     if status in _TRY_LATER or status >= 500 or status < 200:
-        return TryLater(f"status {status}", retry_after(headers.get("Retry-After"), now))
+        return TryLater(
+            f"status {status}",
+            retry_after(headers.get("Retry-After"), now),
+            is_too_many=status == 429,
+            is_strain=status in _STRAIN,
+        )
     if status == 413:
         return TooLarge()
     content = unpacked(headers.get("Content-Encoding"), body)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from bulk_destination.connection import Connection
-from bulk_destination.delivery.batches import OpenBatch, lane_of
+from bulk_destination.delivery.batches import OpenBatch
 from bulk_destination.ledger import Ledger
 from bulk_destination.look.told_names import IsListed, properties_listed, told_in_a_log
 from bulk_destination.mapping.record_mapper import Payload
@@ -142,21 +142,17 @@ class Plan:
         self._endpoint = connection.route.endpoint
         self._keeps_for_ever = connection.route.endpoint.keeps_for_ever
         self._quotas = connection.route.quotas
-        # As many as fill side by side in a sync.
-        self._open = [
-            OpenBatch(self._endpoint.max_items) for _ in range(connection.config.requests_in_flight)
-        ]
+        self._open = OpenBatch(self._endpoint.max_items)
         self._identities = FrequentIdentities()
         self._case = CaseTwins()
         self._times = TimeSpan()
 
     def add(self, payload: Payload) -> None:
         """One more payload that would be sent."""
-        identity, body = payload
-        batch = self._open[lane_of(identity, len(self._open))]
-        if not batch.add(self.ledger.read, identity, body):
-            self._close(batch)
-            batch.add(self.ledger.read, identity, body)
+        identity, body, key = payload
+        if not self._open.add(self.ledger.read, identity, body, key):
+            self._close()
+            self._open.add(self.ledger.read, identity, body, key)
         self.ledger.accepted += 1
         self._identities.add(identity)
         self._case.add(identity)
@@ -170,9 +166,8 @@ class Plan:
 
     def finish(self) -> None:
         """No more comes."""
-        for batch in self._open:
-            if batch:
-                self._close(batch)
+        if self._open:
+            self._close()
 
     def events(self) -> Iterator[tuple[str, int]]:
         """Records by event name, as far as names are told; the most frequent first."""
@@ -335,8 +330,8 @@ class Plan:
         told, cut = self._told_properties(), self._mapper.adjustments.cut
         return {name: count for name, count in cut.items() if name in told}
 
-    def _close(self, batch: OpenBatch) -> None:
-        closed = batch.close()
+    def _close(self) -> None:
+        closed = self._open.close()
         items = closed.merged() if self._mapper.merges else list(closed.bodies)
         self.requests += 1
         self.bytes += len(self._endpoint.body(items))

@@ -8,8 +8,10 @@ from bulk_destination.mapping.lookups import Found
 from bulk_destination.mapping.presence import Presence
 from bulk_destination.mapping.values import Adjustments, Rejected, Skipped
 
-#: One item of a bulk request: the identity it is about, and its JSON.
-Payload = tuple[str, bytes]
+#: One item of a bulk request: the identity it is about, its JSON, and its key: items with the same
+#: key reach the service in the order they came. An event's is what the service knows it by, as it
+#: may keep the first; where the last value wins, it is the identity.
+Payload = tuple[str, bytes, str]
 
 
 class RecordMapper(Protocol):

@@ -92,9 +92,9 @@ def nothing_shown(ended: Ended, source: Sequence[Row | State], secret: str) -> N
 
 
 def the_input_is_held(scenario: Scenario, held_by: Heap | Hackle, witness: Witness) -> None:
-    """Nothing lost, nothing doubled, the later value won, and each identity kept its order."""
+    """Nothing lost, nothing doubled, the later value won, and what is one thing kept its order."""
     for rows in witness.order.values():
-        must(rows == sorted(rows), "an identity's rows are sent in order", rows[:5])
+        must(rows == sorted(rows), "rows of one event, user or account are sent in order", rows[:5])
     if isinstance(held_by, Hackle):
         events, may_double = held_by.events(), _may_double(scenario)
         _ids([event for event in events if event["properties"]["n"] not in may_double])

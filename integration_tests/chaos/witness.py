@@ -20,8 +20,10 @@ from integration_tests.chaos.source import own_key
 _OWN: Final = own_key(0)[:-1]
 #: Answers that settle a request.
 _FINAL: Final = frozenset({200, 400, 413})
-#: Who an item is about: a user or an account of Heap, a user of Hackle.
-_IDENTITIES: Final = ("identity", "account_id", "userId")
+#: What a service knows an event by.
+_KEYS: Final = ("idempotency_key", "insertId")
+#: Who an item is about that is no event: a user or an account of Heap.
+_IDENTITIES: Final = ("identity", "account_id")
 
 
 @dataclass
@@ -36,7 +38,8 @@ class Witness:
     #: Rows of requests that got no answer, by how often: it may have taken them as well.
     unanswered: Counter[int] = field(default_factory=Counter)
     refused: set[int] = field(default_factory=set)
-    #: Rows in the order in which they were first accepted, by identity.
+    #: Rows in the order in which they were first accepted: of one event, by what it is known by,
+    #: and of one user or account.
     order: dict[str, list[int]] = field(default_factory=dict)
     #: Requests of this process by the hash of their bytes: arrived, and settled.
     arrived: Counter[bytes] = field(default_factory=Counter)
@@ -88,10 +91,10 @@ class Witness:
             self.refused.update(request.rows)
 
     def _accept(self, item: dict[str, Any]) -> None:
-        (identity,) = (item[name] for name in _IDENTITIES if name in item)
+        known_by = next(item[name] for name in (*_KEYS, *_IDENTITIES) if name in item)
         for row in _rows(item):
             if row not in self.accepted:
-                self.order.setdefault(identity, []).append(row)
+                self.order.setdefault(known_by, []).append(row)
             self.accepted[row] += 1
 
 

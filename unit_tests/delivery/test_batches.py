@@ -37,13 +37,16 @@ def test_batches_in_order_are_the_payloads_in_order(sizes: list[tuple[int, int]]
     batches: list[Batch] = []
     batch = OpenBatch(MAX_ITEMS)
     for position, body in enumerate(bodies, start=1):
-        if not batch.add(position, f"i{position}", body):
+        if not batch.add(position, f"i{position}", body, f"k{position}"):
             batches.append(batch.close())
-            assert batch.add(position, f"i{position}", body)
+            assert batch.add(position, f"i{position}", body, f"k{position}")
     if len(batch):
         batches.append(batch.close())
     assert len(batch) == 0
     assert [body for closed in batches for body in closed.bodies] == bodies
+    assert [key for closed in batches for key in closed.keys] == [
+        f"k{position}" for position in range(1, len(bodies) + 1)
+    ]
     assert [at for closed in batches for at in closed.positions] == [*range(1, len(bodies) + 1)]
     for closed in batches:
         assert 1 <= len(closed) <= MAX_ITEMS
@@ -58,17 +61,16 @@ def test_batches_in_order_are_the_payloads_in_order(sizes: list[tuple[int, int]]
 @LAW
 def test_parts_of_a_batch_are_the_batch(sizes: list[int]) -> None:
     """Halves by count or by size: none empty, together the whole, in order."""
-    whole = Batch(
-        tuple(range(len(sizes))),
-        tuple(map(str, range(len(sizes)))),
-        tuple(b"x" * size for size in sizes),
-    )
+    numbers = tuple(map(str, range(len(sizes))))
+    bodies = tuple(b"x" * size for size in sizes)
+    whole = Batch(tuple(range(len(sizes))), numbers, bodies, tuple(f"k{each}" for each in numbers))
     for first, second in (whole.halves(), whole.halves_by_size()):
         assert len(first) > 0
         assert len(second) > 0
         assert first.positions + second.positions == whole.positions
         assert first.identities + second.identities == whole.identities
         assert first.bodies + second.bodies == whole.bodies
+        assert first.keys + second.keys == whole.keys
     first, second = whole.halves()
     assert abs(len(first) - len(second)) <= 1
     first, second = whole.halves_by_size()
@@ -98,7 +100,8 @@ def test_merged_is_the_updates_applied_in_order(updates: list[tuple[str, dict[st
     for identity, properties in updates:
         expected.setdefault(identity, {}).update(properties)
     bodies = tuple(dump({"identity": who, "properties": what}) for who, what in updates)
-    merged = Batch(tuple(range(len(updates))), tuple(who for who, _ in updates), bodies).merged()
+    people = tuple(who for who, _ in updates)
+    merged = Batch(tuple(range(len(updates))), people, bodies, people).merged()
     items = [json.loads(item) for item in merged]
     assert [item["identity"] for item in items] == list(expected)
     for item in items:
@@ -120,9 +123,9 @@ batch, batches, added = OpenBatch(10_000), [], 0
 before = resident()
 for position in range(5_000):
     body = orjson.dumps(payload)
-    if not batch.add(position, "somebody", body):
+    if not batch.add(position, "somebody", body, "somebody"):
         batches.append(batch.close())
-        batch.add(position, "somebody", body)
+        batch.add(position, "somebody", body, "somebody")
     added += len(body)
 print((resident() - before) / added)
 """

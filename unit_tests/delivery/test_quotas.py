@@ -125,7 +125,7 @@ def test_zero_lifts_a_limit() -> None:
     app = Quotas(7, 0).app_window()
     assert app is not None
     assert app.room("", 0.0) == 7
-    assert Quotas(7, 0).identity_limit(lanes=4).room("ada", 0.0) > 10**12
+    assert Quotas(7, 0).identity_limit().room("ada", 0.0) > 10**12
 
 
 # -- requests of one identity -------------------------------------------------------------------
@@ -148,7 +148,7 @@ TRIES = st.lists(
 def test_requests_of_one_identity_over_any_window(
     limit: int, cells: int, tries: list[tuple[set[str], float, float, float]]
 ) -> None:
-    """One try after the other, as in a lane: no window, wherever it lies, holds more of one."""
+    """One try after the other: no window, wherever it lies, holds more of one."""
     spacing = Spacing(limit, SECONDS, cells)
     now = 0.0
     counted: dict[str, list[float]] = {}
@@ -186,15 +186,14 @@ def test_nobody_waits_long(limit: int, tries: list[tuple[set[str], float, float,
 
 
 def test_any_number_of_identities_take_the_same_memory() -> None:
-    """All lanes together stay below 8 MB, whatever they count."""
-    for lanes in (1, 4, 16):
-        limit = Quotas(requests_per_identity=30).identity_limit(lanes)
-        assert isinstance(limit, Spacing)
-        before = _bytes_of(limit)
-        for number in range(0, 300_000, 1_000):
-            limit.end(limit.uses(f"person{number + n}" for n in range(1_000)), float(number))
-        assert _bytes_of(limit) == before
-        assert before * lanes < 8_000_000
+    """Below 8 MB, whatever it counts."""
+    limit = Quotas(requests_per_identity=30).identity_limit()
+    assert isinstance(limit, Spacing)
+    before = _bytes_of(limit)
+    for number in range(0, 300_000, 1_000):
+        limit.end(limit.uses(f"person{number + n}" for n in range(1_000)), float(number))
+    assert _bytes_of(limit) == before
+    assert before < 8_000_000
 
 
 def _bytes_of(limit: Spacing) -> int:

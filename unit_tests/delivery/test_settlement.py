@@ -89,7 +89,8 @@ def _events(count: int) -> Batch:
         )
         for i in range(count)
     )
-    return Batch(tuple(range(1, count + 1)), tuple(f"u{i}" for i in range(count)), bodies)
+    people = tuple(f"u{i}" for i in range(count))
+    return Batch(tuple(range(1, count + 1)), people, bodies, people)
 
 
 def _settle_events(count: int, poison: set[int]) -> tuple[Service, Settlement]:
@@ -158,7 +159,8 @@ def test_bad_updates_take_no_good_ones_with_them(updates: list[tuple[str, str, b
         dump({"identity": who, "properties": {key: n, **({f"bad{n}": 1} if bad else {})}})
         for n, (who, key, bad) in enumerate(updates)
     )
-    batch = Batch(tuple(range(len(updates))), tuple(who for who, _, _ in updates), bodies)
+    people = tuple(who for who, _, _ in updates)
+    batch = Batch(tuple(range(len(updates))), people, bodies, people)
     service = Service("users", lambda item: any(key[:3] == "bad" for key in item["properties"]))
     settlement = settle(batch, TO_USERS, True, Lane(service))
 
@@ -182,7 +184,8 @@ def test_bad_updates_take_no_good_ones_with_them(updates: list[tuple[str, str, b
 def test_too_large_splits_too(sizes: list[int]) -> None:
     """A 413 splits; only what is too large by itself is rejected, and the rest keeps its order."""
     bodies = tuple(dump({"event": "x" * size}) for size in sizes)
-    batch = Batch(tuple(range(len(sizes))), tuple(map(str, range(len(sizes)))), bodies)
+    people = tuple(map(str, range(len(sizes))))
+    batch = Batch(tuple(range(len(sizes))), people, bodies, people)
     service = Service("events", lambda item: False, limit=300)
     settlement = settle(batch, TO_EVENTS, False, Lane(service))
     fits = [len(TO_EVENTS.body([body])) <= 300 for body in bodies]
@@ -200,7 +203,7 @@ def test_a_thousand_refused_rows_of_any_words(words: str) -> None:
     """Two thousand answers about rows of 1,000 properties cost less than 3 s of CPU."""
     properties = {f"property_{n}": f"value {n}" for n in range(1_000)}
     body = dump({"event": "e", "identity": "jane", "properties": properties})
-    batch = Batch(tuple(range(1_000)), ("jane",) * 1_000, (body,) * 1_000)
+    batch = Batch(tuple(range(1_000)), ("jane",) * 1_000, (body,) * 1_000, ("jane",) * 1_000)
     now = datetime(2026, 1, 2, tzinfo=UTC)
 
     def refuse(part: Batch, body: bytes) -> Settled:
@@ -252,7 +255,8 @@ class Firewall:
 def _people(count: int, people: int) -> Batch:
     """Events of so many people, each with several."""
     batch = _events(count)
-    return Batch(batch.positions, tuple(f"u{i % people}" for i in range(count)), batch.bodies)
+    who = tuple(f"u{i % people}" for i in range(count))
+    return Batch(batch.positions, who, batch.bodies, who)
 
 
 @given(

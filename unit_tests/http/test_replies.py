@@ -33,12 +33,12 @@ NOW = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
         (400, b'{"error":"no event"}', Refused("no event")),
         (413, b"", TooLarge()),
         (413, b"<html>too large</html>", TooLarge()),
-        (429, b"", TryLater("status 429")),
+        (429, b"", TryLater("status 429", is_too_many=True)),
         (500, b"<html>oops</html>", TryLater("status 500")),
-        (502, b"", TryLater("status 502")),
-        (503, b"", TryLater("status 503")),
+        (502, b"", TryLater("status 502", is_strain=True)),
+        (503, b"", TryLater("status 503", is_strain=True)),
         (103, b"", TryLater("status 103")),
-        (504, b"", TryLater("status 504")),
+        (504, b"", TryLater("status 504", is_strain=True)),
     ],
 )
 def test_reply(status: int, body: bytes, reply: Reply) -> None:

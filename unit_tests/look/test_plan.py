@@ -28,7 +28,6 @@ def plan_of(
     records: list[dict[str, Any]],
     config: TrackConfig | UserPropertiesConfig = TRACK,
     quotas: Quotas | None = None,
-    lanes: int = 4,
     stream: Stream = STREAM,
     *,
     tells_all: bool = False,
@@ -38,7 +37,6 @@ def plan_of(
     whole = HeapConfig(
         app_id="11",
         api=config,
-        requests_in_flight=lanes,
         events_per_minute=pace.per_app,
         events_per_identity_per_minute=pace.per_identity,
     )
@@ -80,25 +78,23 @@ def test_counts() -> None:
     json.dumps(found)
 
 
-@given(st.lists(st.integers(0, 5), min_size=1, max_size=30), st.integers(1, 4))
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=30))
 @settings(deadline=None, derandomize=True)
-def test_requests_and_bytes_are_those_of_the_batches(people: list[int], lanes: int) -> None:
+def test_requests_and_bytes_are_those_of_the_batches(people: list[int]) -> None:
     """Bodies as they would be sent: merged updates, commas and the envelope included."""
     records = [{"who": f"person{n}", "n": number} for number, n in enumerate(people)]
-    plan = plan_of(records, USERS, lanes=lanes)
+    plan = plan_of(records, USERS)
     assert plan.ledger.merged == len(people) - len(set(people))
-    assert 1 <= plan.requests <= lanes
-    if lanes == 1:
-        last = {person: number for number, person in enumerate(people)}
-        items = [
-            {
-                "identity": f"person{person}",
-                "properties": {"who": f"person{person}", "n": last[person]},
-            }
-            for person in dict.fromkeys(people)
-        ]
-        body = {"app_id": "11", "users": items}
-        assert plan.bytes == len(orjson.dumps(body))
+    assert plan.requests == 1
+    last = {person: number for number, person in enumerate(people)}
+    items = [
+        {
+            "identity": f"person{person}",
+            "properties": {"who": f"person{person}", "n": last[person]},
+        }
+        for person in dict.fromkeys(people)
+    ]
+    assert plan.bytes == len(orjson.dumps({"app_id": "11", "users": items}))
 
 
 def test_time_under_the_quotas() -> None:
