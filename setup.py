@@ -28,7 +28,7 @@ setup(
         "pydantic>=2.7,<3",  # the configuration as one frozen value
         "requests>=2.32,<3",  # HTTP
         "rich>=13,<16",  # the tables of `preview`, the bar of `write --progress`
-        "tzdata>=2024.1",  # zones of `time_zone`, where a slim image has none; versioned by date
+        "tzdata>=2024.1,<2030",  # zones for `time_zone`: slim images have none
         "urllib3>=2.2,<3",  # its errors tell a refused connection from an unknown host; read1
     ],
     extras_require={

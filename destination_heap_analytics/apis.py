@@ -199,6 +199,7 @@ class _AddProperties:
             identity, stream.schema, identifier, found_identity
         )
         self._mapper = PropertyMapper(self._selection, stream.schema, PROPERTY_LIMITS)
+        self._fixed = self._mapper.fixed
         self.found = reading.several((f"{identifier.field}_column", found_identity))
 
     def payload(self, record: Record, emitted_at: object) -> Payload | Rejected | Skipped:  # noqa: ARG002  # only events have a time
@@ -208,7 +209,7 @@ class _AddProperties:
         if isinstance(identity, Rejected):
             return identity
         properties = self._mapper.properties(record, self.adjustments)
-        if not properties or self._mapper.is_all_fixed(properties):
+        if not properties or (self._fixed and self._fixed.issuperset(properties)):
             return NOTHING_TO_SAY
         if self._may_clash:
             self._rename_reserved(properties)

@@ -116,8 +116,9 @@ class PropertyMapper:
         self._fitting_columns = [each for each in others if limits.name_fits(each[0])]
         self._other_columns = [each for each in others if not limits.name_fits(each[0])]
         fixed = {column.name for column in selection.columns if _is_fixed(column)}
-        #: Alone they say nothing, unless nothing else is asked for.
-        self._fixed = fixed if self._everything or len(fixed) < len(selection.columns) else set()
+        #: Properties that are the same for every record: alone they say nothing, unless nothing
+        #: else is asked for.
+        self.fixed = fixed if self._everything or len(fixed) < len(selection.columns) else set()
         self._json_columns = [each for each in self._columns if each[0] in as_json]
         #: Column by its name as a property.
         self._never_seen = {column.name: str(column.value) for column in selection.columns}
@@ -160,10 +161,6 @@ class PropertyMapper:
         if limits.count is not None and len(properties) > limits.count:
             return self._first(properties, limits.count, adjustments)
         return properties
-
-    def is_all_fixed(self, properties: dict[str, Scalar]) -> bool:
-        """Whether all that is left, and that is something, is the same for every record."""
-        return bool(self._fixed) and self._fixed.issuperset(properties)
 
     def never_seen(self) -> list[tuple[str, list[str]]]:
         """Columns that no record so far had, each with the nearest names of the last record."""
