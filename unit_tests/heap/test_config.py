@@ -334,3 +334,13 @@ def test_braces_are_text(text: str) -> None:
     }
     with pytest.raises(ConfigurationError, match="property_columns"):
         HeapConfig.parse({"app_id": "11", "api": api})
+
+
+@pytest.mark.parametrize(
+    ("given", "number"),
+    [({}, None), ({"requests_in_flight": 4}, None), ({"requests_in_flight": 5}, 5)],
+)
+def test_requests_in_flight_left_out_is_found(given: dict[str, Any], number: int | None) -> None:
+    """4 was the form's default, and is stored where nobody chose it."""
+    api = {"api_type": "add_user_properties", "identity_column": "a"}
+    assert HeapConfig.parse({"app_id": "11", "api": api, **given}).requests_in_flight == number
