@@ -115,6 +115,20 @@ def test_a_key_over_the_quota_of_one_is_kept_in_order_for_another() -> None:
     assert picked(backlog, MINUTE).batch.positions == (2, 3)
 
 
+def test_a_whole_batch_does_not_pass_what_stepped_aside_either() -> None:
+    """The second version comes in a batch of its own, about somebody who has all his quota."""
+    window = Window(1, MINUTE)
+    backlog = Backlog(10, window)
+    backlog.add(batch(1, "aa", "12"))
+    first = picked(backlog)
+    send(window, first, 0.0)
+    backlog.settled(first)
+    assert backlog.pick(1.0) is None
+    backlog.add(batch(3, "b", "2"))
+    assert backlog.pick(1.0) is None
+    assert picked(backlog, MINUTE).batch.positions == (2, 3)
+
+
 @given(
     st.integers(1, 4),
     st.lists(
