@@ -155,11 +155,11 @@ def _preview(service: Service[Any], parsed: argparse.Namespace) -> int:
     try:
         connection = connect(service, *read_both(parsed.config, parsed.catalog))
         preview = Preview(connection, parsed.records)
-        plan = preview.of(stdin_lines())
+        walk = preview.of(stdin_lines())
     except SyncError as error:
         print(error, file=sys.stderr)
         return 1
     try:
-        return show(preview, plan, parsed.json)
+        return show(preview, walk, parsed.json)
     except OSError as error:
         leave_broken_stdout(service.program, why_broken(error))

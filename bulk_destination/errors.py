@@ -8,6 +8,7 @@ Only these end one, and each carries Airbyte's failure type::
     + WrongServiceError     the user: something else answers at base_url     config_error
     + NothingAcceptedError  the user: not one record could be sent           config_error
     + TooManyRejectedError  the user: more were rejected than may be         config_error
+    + StreamsFailedError    the user: of several streams, some failed so     config_error
     + UnavailableError      nobody; no answer in time, run again later       transient_error
     + ObjectStorageError    nobody; rejected records could not be saved      transient_error
     + TemporaryFileError    nobody; what waits found no room on the disk     transient_error
@@ -150,6 +151,15 @@ class BrokenStateError(SyncError):
             "before it is safe. The next sync begins there; if it ends here again, the source "
             "writes what no destination can read"
         )
+
+
+class StreamsFailedError(SyncError):
+    """Of several streams some could not be loaded; what is good of the others has landed."""
+
+    failure_type = "config_error"
+
+    def __init__(self, errors: Iterable[tuple[str, SyncError]]) -> None:
+        super().__init__("\n".join(f"Stream {stream}: {error}" for stream, error in errors))
 
 
 class InterruptedSyncError(SyncError):

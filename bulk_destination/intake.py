@@ -1,11 +1,11 @@
 """What the source gives becomes payloads and rejections, each record counted as read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from bulk_destination.errors import BrokenStateError
-from bulk_destination.ledger import Ledger
+from bulk_destination.ledger import Ledger, Ledgers
 from bulk_destination.mapping.record_mapper import Payload, RecordMapper
 from bulk_destination.mapping.values import INEXACT, Rejected, Skipped
 from bulk_destination.protocol.catalog import Catalog
@@ -34,17 +34,28 @@ class Intake(Generic[Item]):
 
     read: Callable[[Item], Message]
     catalog: Catalog
-    mapper: RecordMapper
-    ledger: Ledger
-    #: How many records of each stream have come.
+    mappers: Sequence[RecordMapper]
+    ledgers: Ledgers
+    #: How many records of each stream have come, and how many in all, unreadable lines included:
+    #: the number of the last.
     records: list[int] = field(init=False)
+    position: int = 0
     #: The stream of the record taken last, None if it is of none, and how that named it.
     stream: int | None = None
     _name: object = None
     _namespace: object = None
 
+    #: Its mapper and its ledger.
+    _mapper: RecordMapper = field(init=False)
+    _ledger: Ledger = field(init=False)
+
     def __post_init__(self) -> None:
         self.records = [0] * len(self.catalog.streams)
+        self._turn_to(None)
+
+    def _turn_to(self, stream: int | None) -> None:
+        self._mapper = self.mappers[stream or 0]
+        self._ledger = self.ledgers.of(stream)
 
     def take(self, item: Item) -> Payload | Rejected | Skipped | StateMessage | None:
         """What became of `item`; None for a message that a destination has no use for.
@@ -53,27 +64,31 @@ class Intake(Generic[Item]):
         """
         message = self.read(item)
         if type(message) is dict:
-            self.ledger.read += 1
+            self.position += 1
             name, namespace = message.get("stream"), message.get("namespace")
             if name != self._name or namespace != self._namespace:
                 self._name, self._namespace = name, namespace
                 self.stream = self.catalog.find(name, namespace)
+                self._turn_to(self.stream)
+            self._ledger.read += 1
             stream = self.stream
             if stream is None:
                 return _OF_ANOTHER_STREAM
             self.records[stream] += 1
-            payload = self.mapper.payload(message["data"], message.get("emitted_at"))
+            payload = self._mapper.payload(message["data"], message.get("emitted_at"))
             return (
                 payload if isinstance(payload, tuple) else self._second_look(item, message, payload)
             )
         if isinstance(message, StateMessage):
             return message
         if isinstance(message, Unreadable | TooLong):
-            self.ledger.read += 1
+            self.position += 1
             self.stream = self._name = None
+            self._turn_to(None)
+            self._ledger.read += 1
             return UNREADABLE if isinstance(message, Unreadable) else _TOO_LONG
         if isinstance(message, BrokenState):
-            raise BrokenStateError(self.ledger.read, LONGEST_LINE)
+            raise BrokenStateError(self.position, LONGEST_LINE)
         return None
 
     def _second_look(
@@ -81,12 +96,12 @@ class Intake(Generic[Item]):
     ) -> Payload | Rejected | Skipped:
         taken = self._mapped_exactly(item, record) if payload is INEXACT else payload
         if isinstance(taken, Rejected):
-            self.mapper.presence.look(record["data"])
-            self.ledger.blame(of_row=taken.of_row, lacks=taken.lacks)
+            self._mapper.presence.look(record["data"])
+            self._ledger.blame(of_row=taken.of_row, lacks=taken.lacks)
         return taken
 
     def _mapped_exactly(self, item: Item, record: RecordMessage) -> Payload | Rejected | Skipped:
         """The payload with all digits of its numbers, where there is a line to read them from."""
         if not isinstance(item, bytes):
             return INEXACT
-        return self.mapper.payload(data_of(item), record.get("emitted_at"))
+        return self._mapper.payload(data_of(item), record.get("emitted_at"))

@@ -37,6 +37,14 @@ class Ledger:
     #: Seconds in which the sync was held up by the quota.
     throttled: float = 0.0
 
+    def add(self, other: "Ledger") -> None:
+        """The counts of both."""
+        for reason, position in other.first_position.items():
+            self.first_position[reason] = min(position, self.first_position.get(reason, position))
+        for name in ("rejected", "skipped", *_SUMMED):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.lacking |= other.lacking
+
     @property
     def waiting(self) -> int:
         """Records read and not settled."""
@@ -91,8 +99,8 @@ class Ledger:
         """`deleted_in_source: 2, ...`, the most frequent first."""
         return ", ".join(f"{reason}: {count}" for reason, count in self.skipped.most_common())
 
-    def line(self, seconds: float) -> str:
-        """The closing log line: `Ledger: {json}`."""
+    def line(self, seconds: float, of: str = "") -> str:
+        """The closing log line: `Ledger: {json}`; `of` says of what."""
         counts = {
             "read": self.read,
             "accepted": self.accepted,
@@ -109,4 +117,35 @@ class Ledger:
             "throttled_seconds": round(self.throttled, 3),
             "seconds": round(seconds, 3),
         }
-        return f"Ledger: {json.dumps(counts)}"
+        return f"Ledger{of}: {json.dumps(counts)}"
+
+
+_SUMMED: Final = (
+    *("read", "accepted", "empty", "refused", "of_rows", "merged", "truncated", "left_out"),
+    *("requests", "retries", "throttled"),
+)
+
+
+class Ledgers:
+    """A ledger for each stream, and one for what belongs to none of them.
+
+    One stream alone has all in one, so that it is told as it always was.
+    """
+
+    def __init__(self, streams: int) -> None:
+        self.of_streams = [Ledger() for _ in range(streams)]
+        self.elsewhere = Ledger() if streams > 1 else self.of_streams[0]
+
+    def of(self, stream: int | None) -> Ledger:
+        """The ledger of one stream; None: of none in the catalog."""
+        return self.elsewhere if stream is None else self.of_streams[stream]
+
+    @property
+    def all(self) -> Ledger:
+        """The sum; what is changed in it is lost, unless there is one stream."""
+        if len(self.of_streams) == 1:
+            return self.elsewhere
+        total = Ledger()
+        for ledger in (*self.of_streams, self.elsewhere):
+            total.add(ledger)
+        return total

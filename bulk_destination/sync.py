@@ -3,17 +3,19 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Generic, TypeVar
 
-from bulk_destination.connection import Connection
-from bulk_destination.delivery.concurrency import ConcurrencyLimit
+from bulk_destination.connection import Connection, Route
+from bulk_destination.delivery.concurrency import MOST, ConcurrencyLimit
+from bulk_destination.delivery.deliveries import Deliveries
 from bulk_destination.delivery.delivery import Delivery
 from bulk_destination.delivery.inbox import (
     Arrived,
     Failed,
     Inbox,
+    OfEndpoint,
     QuotaWait,
     Report,
     RequestSettled,
@@ -21,17 +23,20 @@ from bulk_destination.delivery.inbox import (
     SourceEnded,
 )
 from bulk_destination.delivery.outages import Outages, host_of
-from bulk_destination.delivery.quotas import MINUTE
+from bulk_destination.delivery.quotas import MINUTE, Quotas
+from bulk_destination.delivery.settlement import Rejection
 from bulk_destination.delivery.throttling import Throttling, running_status
 from bulk_destination.errors import (
     InterruptedSyncError,
     LedgerError,
+    NothingAcceptedError,
+    StreamsFailedError,
     SyncError,
 )
 from bulk_destination.http.client import READ_TIMEOUT, BulkClient
 from bulk_destination.http.pacing import RetryPolicy
 from bulk_destination.intake import UNREADABLE, Intake
-from bulk_destination.ledger import Ledger
+from bulk_destination.ledger import Ledger, Ledgers
 from bulk_destination.look.dry_run import DryRun
 from bulk_destination.look.progress import Progress
 from bulk_destination.mapping.record_mapper import Payload
@@ -41,8 +46,8 @@ from bulk_destination.protocol.lines import LongLine
 from bulk_destination.protocol.messages import Message, StateMessage, envelope, is_envelope
 from bulk_destination.protocol.spool import Spool
 from bulk_destination.rejected.object_storage import ObjectStorage, open_object_storage
-from bulk_destination.rejected.rejected_files import RejectedFiles
-from bulk_destination.rejected.rejected_records import folder
+from bulk_destination.rejected.rejected_files import MAX_KEPT_BYTES, RejectedFiles
+from bulk_destination.rejected.rejected_records import folder, folder_of_no_stream
 from bulk_destination.verdict import Verdict, is_refused, nothing_accepted, verdict
 
 logger = logging.getLogger("airbyte")
@@ -86,14 +91,17 @@ class Sync(Generic[Item]):
     surroundings: Surroundings = field(default_factory=Surroundings)
     #: Shown the counts as they change.
     watch: Callable[[Ledger], None] | None = None
-    ledger: Ledger = field(default_factory=Ledger)
+    _ledgers: Ledgers = field(init=False)
     _intake: Intake[Item] = field(init=False)
     _inbox: Inbox[Item] = field(default_factory=Inbox)
     _checkpoints: Checkpoints = field(init=False)
-    _files: RejectedFiles | None = field(init=False, default=None)
-    _delivery: Delivery = field(init=False)
-    _throttling: Throttling = field(init=False)
-    _outages: Outages = field(init=False)
+    #: By stream; the last are of what belongs to none, of one stream alone the same.
+    _files: list[RejectedFiles] = field(default_factory=list)
+    _delivery: Deliveries = field(init=False)
+    #: By endpoint, the routes to it, and whether its quota holds them up.
+    _endpoints: list[list[int]] = field(init=False)
+    _throttling: list[Throttling] = field(init=False)
+    _outages: list[Outages] = field(init=False)
     _progress: Progress = field(init=False)
     #: Whether the source has ended, and nothing is under way.
     _all_settled: bool = False
@@ -101,45 +109,77 @@ class Sync(Generic[Item]):
     _announcements: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        config, catalog = self.connection.config, self.connection.catalog
-        self._intake = Intake(self.read, catalog, self.connection.route.mapper, self.ledger)
-        self._checkpoints = Checkpoints(len(catalog.streams), catalog.find, Spool())
-        quotas = self.connection.route.quotas
-        if quotas:
-            quotas = replace(quotas, seconds=self.surroundings.minute)
-        self._throttling = Throttling(quotas)
-        there = self.connection.route.endpoint
-        self._outages = Outages(f"{there.service} at {host_of(there.url)}")
+        catalog, routes = self.connection.catalog, self.connection.routes
+        self._ledgers = Ledgers(len(routes))
+        mappers = [route.mapper for route in routes]
+        self._intake = Intake(self.read, catalog, mappers, self._ledgers)
+        self._checkpoints = Checkpoints(len(routes), catalog.find, Spool())
         self._progress = Progress(self.surroundings.clock())
         if self.storage is not None:
-            self._files = RejectedFiles(
-                self.storage,
-                folder(self.connection.route.stream),
-                self.surroundings.clock,
-                self.surroundings.now,
-            )
-        stopping = threading.Event()
+            folders = [folder(route.stream) for route in routes]
+            if len(routes) > 1:
+                folders.append(folder_of_no_stream(routes[0].stream))
+            clocks = self.surroundings.clock, self.surroundings.now
+            self._files = [RejectedFiles(self.storage, each, *clocks) for each in folders]
+        by_url: dict[str, list[int]] = {}
+        for stream, route in enumerate(routes):
+            by_url.setdefault(route.endpoint.url, []).append(stream)
+        self._endpoints = [*by_url.values()]
+        quotas = [self._quotas(routes[streams[0]]) for streams in self._endpoints]
+        self._throttling = [*map(Throttling, quotas)]
+        ways = [routes[streams[0]].endpoint for streams in self._endpoints]
+        self._outages = [Outages(f"{way.service} at {host_of(way.url)}") for way in ways]
+        self._delivery = Deliveries(
+            [
+                self._deliver(number, routes[streams[0]], quotas[number])
+                for number, streams in enumerate(self._endpoints)
+            ],
+            [
+                next(number for number, streams in enumerate(self._endpoints) if stream in streams)
+                for stream in range(len(routes))
+            ],
+        )
+
+    def _quotas(self, route: Route) -> Quotas | None:
+        quotas = route.quotas
+        return replace(quotas, seconds=self.surroundings.minute) if quotas else None
+
+    def _deliver(self, number: int, route: Route, quotas: Quotas | None) -> Delivery:
+        """What goes to one endpoint, with its share of the requests at once."""
+        config, stopping = self.connection.config, threading.Event()
         policy = self.surroundings.retry_policy or RetryPolicy(
             give_up_after=config.max_retry_seconds
         )
-        route = self.connection.route
-        self._delivery = Delivery(
+        words = route.endpoint.words
+        for stream in self._endpoints[number]:
+            words = words.and_names(self.connection.routes[stream].endpoint.words.names)
+        endpoint = replace(route.endpoint, words=words)
+
+        def report(told: Report) -> None:
+            self._inbox.report(OfEndpoint(number, told))
+
+        return Delivery(
             lambda: BulkClient(
-                route.endpoint,
+                endpoint,
                 policy,
                 stopping.wait,
                 now=self.surroundings.now,
                 read_timeout=self.surroundings.read_timeout,
-                tell=lambda *retry: self._inbox.report(Retries(*retry)),
+                tell=lambda *retry: report(Retries(*retry)),
             ),
-            route.endpoint.max_items,
-            _limit(config.requests_in_flight),
+            endpoint.max_items,
+            _limit(config.requests_in_flight, len(self._endpoints)),
             merges=route.mapper.merges,
-            report=self._inbox.report,
+            report=report,
             clock=self.surroundings.clock,
             stopping=stopping,
             quotas=quotas,
         )
+
+    @property
+    def ledger(self) -> Ledger:
+        """The counts of all streams."""
+        return self._ledgers.all
 
     def run(self, source: Iterable[list[Item]]) -> Iterator[bytes]:
         """Loads all of `source`; yields each state's line once all before it is safe.
@@ -166,8 +206,8 @@ class Sync(Generic[Item]):
 
     def interrupt(self, signal_name: str) -> None:
         """Ends the sync early; callable from a signal handler."""
-        if self._files is not None:
-            self._files.hurry()
+        for files in self._files:
+            files.hurry()
         self._inbox.report(
             Failed(InterruptedSyncError(f"The sync was stopped by {signal_name}. Run it again"))
         )
@@ -199,10 +239,10 @@ class Sync(Generic[Item]):
             yield from self._leaving()
             # One large state behind one rejected record is no reason to give up.
             waiting = self._checkpoints
-            if self._states_stay and (
+            if any(self._staying) and (
                 len(waiting) >= MAX_WAITING_STATES or waiting.size >= MAX_PARKED_BYTES
             ):
-                raise nothing_accepted(self.ledger, self.connection.route)
+                self._raise_failures(early=True)
 
     def _finish(self) -> Iterator[bytes]:
         self._delivery.send_all()
@@ -217,8 +257,8 @@ class Sync(Generic[Item]):
         self._delivery.stop()
         self._delivery.join()
         while (report := self._inbox.next(0)) is not None:
-            if isinstance(report, RequestSettled):
-                self._settle(report)
+            if isinstance(report, OfEndpoint) and isinstance(report.report, RequestSettled):
+                self._settle(report.endpoint, report.report)
         try:
             self._save()
         except SyncError as error:
@@ -236,45 +276,54 @@ class Sync(Generic[Item]):
     def _next_due(self) -> float:
         """Seconds until something is to be sent, saved or said."""
         due = [self._delivery.next_due(), self._progress.due_in(self.surroundings.clock())]
-        if self._files is not None and not self._states_stay:
-            due.append(self._files.next_due())
+        due += [files.next_due() for files in self._files_to_save()]
         return min(seconds for seconds in due if seconds is not None)
 
     def _take(self, items: list[Item]) -> None:
         # One loop with all it needs at hand, and payloads first: it turns for each record.
-        ledger, files = self.ledger, self._files
-        take, add = self._intake.take, self._delivery.add
+        intake, files, adds = self._intake, self._files, self._delivery.add
+        take = intake.take
         for item in items:
             taken = take(item)
             if type(taken) is tuple:
-                if files is not None:
-                    files.keep(ledger.read, self.line_of(item))
+                stream = intake.stream
+                assert stream is not None  # noqa: S101  # a payload is of a stream
+                add = adds[stream]
+                if add is None:
+                    continue
+                if files:
+                    files[stream].keep(intake.position, self.line_of(item))
                 identity, body, key = taken
-                add(ledger.read, identity, body, key)
+                add(intake.position, identity, body, key)
             elif taken is not None:
                 self._take_other(item, taken)
 
     def _take_other(self, item: Item, taken: Payload | Rejected | Skipped | StateMessage) -> None:
-        position = self.ledger.read
+        position, stream = self._intake.position, self._intake.stream
         if isinstance(taken, StateMessage):
             self._checkpoints.arrived(taken, position, self._intake.records)
         elif isinstance(taken, Skipped):
-            self.ledger.skip(taken.reason, empty=taken.empty)
+            self._ledgers.of(stream).skip(taken.reason, empty=taken.empty)
         elif isinstance(taken, Rejected):
-            self._count_rejected(position, self._intake.stream, taken.reason)
-            if self._files is None:
-                return
-            if isinstance(item, LongLine):
-                self._files.save_long(item)
-                return
-            line = self.line_of(item)
-            if taken is UNREADABLE and not is_envelope(line):
-                stream = self.connection.route.stream
-                line = envelope(line, stream.name, stream.namespace)
-            self._files.reject(position, line, taken.reason)
+            self._count_rejected(position, stream, taken.reason)
+            if self._files:
+                files = self._files[-1 if stream is None else stream]
+                self._keep_rejected(files, item, position, taken)
+
+    def _keep_rejected(
+        self, files: RejectedFiles, item: Item, position: int, rejected: Rejected
+    ) -> None:
+        if isinstance(item, LongLine):
+            files.save_long(item)
+            return
+        line = self.line_of(item)
+        if rejected is UNREADABLE and not is_envelope(line):
+            stream = self.connection.routes[0].stream
+            line = envelope(line, stream.name, stream.namespace)
+        files.reject(position, line, rejected.reason)
 
     def _count_rejected(self, position: int, stream: int | None, reason: str) -> None:
-        self.ledger.reject(position, reason)
+        self._ledgers.of(stream).reject(position, reason)
         self._checkpoints.rejected(position, stream)
 
     @property
@@ -284,62 +333,83 @@ class Sync(Generic[Item]):
     @property
     def _crowded(self) -> bool:
         """Whether what waits behind open batches is too much."""
-        lines = self._files is not None and not self._files.has_room
+        lines = sum(files.kept_bytes for files in self._files) >= MAX_KEPT_BYTES
         states = len(self._checkpoints) >= MAX_WAITING_STATES
         return lines or states or self._checkpoints.size >= MOST_IN_MEMORY
 
-    def _note(self, report: Report | Failed) -> None:
-        match report:
-            case RequestSettled():
-                self._settle(report)
-                if is_refused(self.ledger):
-                    raise nothing_accepted(self.ledger, self.connection.route)
-                if self._throttling.is_over(self.surroundings.clock()):
-                    self._announce()
-            case QuotaWait():
-                self._say_wait(report)
+    def _note(self, told: OfEndpoint | Failed) -> None:
+        if isinstance(told, Failed):
+            raise told.error
+        match told.report:
+            case RequestSettled() as report:
+                self._settle(told.endpoint, report)
+                self._stop_refused()
+                if self._throttling[told.endpoint].is_over(self.surroundings.clock()):
+                    self._announce(told.endpoint)
+            case QuotaWait() as wait:
+                self._say_wait(told.endpoint, wait)
             case Retries(cause, lasted, left):
-                now = self.surroundings.clock()
-                if words := self._outages.retried(cause, lasted, left, now):
+                outages, now = self._outages[told.endpoint], self.surroundings.clock()
+                if words := outages.retried(cause, lasted, left, now):
                     logger.warning(words)
-            case _:
-                raise report.error
+            case report:
+                if not self._delivery.has_ended(told.endpoint):
+                    raise report.error
 
-    def _say_wait(self, wait: QuotaWait) -> None:
-        words = self._throttling.waits(
-            wait.seconds, wait.of_identities, self.ledger.waiting, self.surroundings.clock()
+    def _stop_refused(self) -> None:
+        """A stream of which the service refused all is sent no more; one alone ends the sync."""
+        for stream, ledger in enumerate(self._ledgers.of_streams):
+            if self._delivery.add[stream] is not None and is_refused(ledger):
+                if len(self.connection.routes) == 1:
+                    raise nothing_accepted(ledger, self.connection.routes[stream])
+                self._delivery.drop(stream)
+
+    def _say_wait(self, endpoint: int, wait: QuotaWait) -> None:
+        waiting = sum(
+            self._ledgers.of_streams[stream].waiting for stream in self._endpoints[endpoint]
+        )
+        words = self._throttling[endpoint].waits(
+            wait.seconds, wait.of_identities, waiting, self.surroundings.clock()
         )
         if words:
             logger.info(words)
-            self._announce(limited_for=wait.seconds)
+            self._announce(endpoint, limited_for=wait.seconds)
 
-    def _announce(self, limited_for: float | None = None) -> None:
-        """Has the platform show the stream as rate limited, or as running again."""
+    def _announce(self, endpoint: int, limited_for: float | None = None) -> None:
+        """Has the platform show the streams as rate limited, or as running again."""
         now = self.surroundings.now()
         reset = None if limited_for is None else int((now + limited_for) * 1000)
-        stream = self.connection.route.stream
-        self._announcements.append(running_status(stream, int(now * 1000), reset))
+        for number in self._endpoints[endpoint]:
+            stream = self.connection.routes[number].stream
+            self._announcements.append(running_status(stream, int(now * 1000), reset))
 
-    def _settle(self, report: RequestSettled) -> None:
+    def _settle(self, endpoint: int, report: RequestSettled) -> None:
         settlement = report.settlement
-        self.ledger.accepted += settlement.records - len(settlement.rejections)
-        self.ledger.refused += len(settlement.rejections)
-        self.ledger.merged += settlement.merged
         refused = {rejection.position: rejection for rejection in settlement.rejections}
-        for position, rejection in refused.items():
-            self._count_rejected(position, 0, rejection.reason)
-        if self._files is not None:
-            for position in settlement.positions:
-                line = self._files.settled(position)
-                if rejected := refused.get(position):
-                    self._files.reject(position, line, rejected.reason, rejected.answer)
-        self._delivery.request_settled(report)
+        for stream, positions in self._delivery.settled(endpoint, report).items():
+            ledger = self._ledgers.of_streams[stream]
+            rejected = [refused[each] for each in positions if each in refused] if refused else []
+            ledger.accepted += len(positions) - len(rejected)
+            ledger.refused += len(rejected)
+            for rejection in rejected:
+                self._count_rejected(rejection.position, stream, rejection.reason)
+            if self._files:
+                self._settle_lines(self._files[stream], positions, refused)
+        self._ledgers.of_streams[self._endpoints[endpoint][0]].merged += settlement.merged
+
+    def _settle_lines(
+        self, files: RejectedFiles, positions: Sequence[int], refused: Mapping[int, Rejection]
+    ) -> None:
+        for position in positions:
+            line = files.settled(position)
+            if rejected := refused.get(position):
+                files.reject(position, line, rejected.reason, rejected.answer)
 
     def _leaving(self) -> Iterator[bytes]:
-        if self._files is not None:
-            self._files.save_if_full()
-            if not self._states_stay:
-                self._files.save_due()
+        for files in self._files:
+            files.save_if_full()
+        for files in self._files_to_save():
+            files.save_due()
         self._say_progress()
         announcements, self._announcements = self._announcements, []
         yield from announcements
@@ -349,82 +419,147 @@ class Sync(Generic[Item]):
         now = self.surroundings.clock()
         if self.watch is not None or not self._progress.due_in(now):
             self._count_requests()
+            ledger = self.ledger
             if self.watch is not None:
-                self.watch(self.ledger)
-            if words := self._progress.line(self.ledger, now):
+                self.watch(ledger)
+            if words := self._progress.line(ledger, now):
                 logger.info(words)
 
     def _states_leaving(self) -> Iterator[bytes]:
-        if self._states_stay:
-            return iter(())
-        unsaved = None if self._files is None else self._files.first_unsaved
-        firsts = [each for each in (self._delivery.first_unsettled(), unsaved) if each is not None]
-        return self._checkpoints.settled([min(firsts, default=None)])
+        staying = self._staying
+        # What belongs to no stream, and is in no file yet, holds all of them.
+        lost = self._files[-1].first_unsaved if self._files else None
+        return self._checkpoints.settled(
+            [self._first_unsettled(stream, lost, stays) for stream, stays in enumerate(staying)]
+        )
+
+    def _first_unsettled(self, stream: int, lost: int | None, stays: bool) -> int | None:
+        """The first record of a stream behind which no state may leave."""
+        if stays:
+            return 0
+        unsaved = self._files[stream].first_unsaved if self._files else None
+        firsts = (self._delivery.first_unsettled(stream), unsaved, lost)
+        return min((each for each in firsts if each is not None), default=None)
+
+    def _files_to_save(self) -> list[RejectedFiles]:
+        """Those whose records will not be read again."""
+        if not self._files:
+            return []
+        staying = self._staying
+        if len(self._files) > len(staying):
+            staying = [*staying, all(staying)]
+        return [files for files, stays in zip(self._files, staying, strict=True) if not stays]
 
     def _save(self) -> None:
         """Saves all rejected records, unless they will be read again or saving has failed."""
-        if self._files is not None and not self._states_stay and not self._files.failed:
-            self._files.save()
+        for files in self._files_to_save():
+            if not files.failed:
+                files.save()
 
     @property
-    def _states_stay(self) -> bool:
-        """While nothing could be accepted, the fault may be in the configuration.
+    def _staying(self) -> list[bool]:
+        """Of each stream, whether its states stay.
 
-        States stay then, so that a corrected run begins where this one did: until something is
-        accepted, or all is settled and the verdict lets them go. Where files hold all that was
-        rejected they may leave before, as long as the service is not asked.
+        While nothing could be accepted, the fault may be in the configuration. States stay then,
+        so that a corrected run begins where this one did: until something is accepted, or all is
+        settled and the verdict lets them go. Where files hold all that was rejected they may leave
+        before, as long as the service is not asked.
         """
-        if not self.ledger.none_accepted:
-            return False
+        return [self._stays(stream) for stream in range(len(self.connection.routes))]
+
+    def _stays(self, stream: int) -> bool:
+        ledger = self._ledgers.of_streams[stream]
+        if not ledger.none_accepted:
+            return self._is_lost
         if self._all_settled:
-            return self._verdict.states_stay
-        return not self._kept or self.ledger.empty > 0 or self._delivery.begun
+            return self._verdict(stream).states_stay
+        return not self._kept(stream) or ledger.empty > 0 or self._delivery.begun(stream)
 
     @property
-    def _kept(self) -> bool:
+    def _is_lost(self) -> bool:
+        """Whether all that came so far belongs to no stream of several."""
+        ledgers = self._ledgers
+        return (
+            len(ledgers.of_streams) > 1
+            and ledgers.elsewhere.none_accepted
+            and not any(ledger.read for ledger in ledgers.of_streams)
+        )
+
+    def _kept(self, stream: int) -> bool:
         """Whether files hold, or will, all that was rejected."""
-        return self._files is not None and self._files.rejected == self.ledger.rejected.total()
+        rejected = self._ledgers.of_streams[stream].rejected.total()
+        return bool(self._files) and self._files[stream].rejected == rejected
 
-    @property
-    def _verdict(self) -> Verdict:
+    def _verdict(self, stream: int) -> Verdict:
         most = self.connection.config.max_rejected_percent
-        return verdict(self.ledger, self.connection.route, most, kept=self._kept)
+        route, ledger = self.connection.routes[stream], self._ledgers.of_streams[stream]
+        return verdict(ledger, route, most, kept=self._kept(stream))
 
     def _close_ledger(self, seconds: float) -> None:
-        adjustments = self.connection.route.mapper.adjustments
-        self.ledger.truncated, self.ledger.left_out = adjustments.truncated, adjustments.left_out
         self._count_requests()
-        if self.ledger.accepted:
-            for warning in self.connection.route.mapper.warnings():
-                logger.warning(warning)
-        if self.ledger.rejected:
-            logger.warning(f"Rejected records: {self.ledger.reasons()}")
-        if self.ledger.skipped:
-            logger.info(f"Skipped records: {self.ledger.skips()}")
-        if self._files is not None and self._files.files:
-            logger.info(f"Saved {self._files.saved} rejected records in {self._files.files} files")
+        several = len(self.connection.routes) > 1
+        for route, ledger in zip(self.connection.routes, self._ledgers.of_streams, strict=True):
+            of = f" of stream {route.stream}" if several else ""
+            adjustments = route.mapper.adjustments
+            ledger.truncated, ledger.left_out = adjustments.truncated, adjustments.left_out
+            if ledger.accepted:
+                for warning in route.mapper.warnings():
+                    logger.warning(f"Stream {route.stream}: {warning}" if several else warning)
+            if ledger.rejected:
+                logger.warning(f"Rejected records{of}: {ledger.reasons()}")
+            if ledger.skipped:
+                logger.info(f"Skipped records{of}: {ledger.skips()}")
+            if several:
+                logger.info(ledger.line(seconds, of))
+        if several and self._ledgers.elsewhere.rejected:
+            logger.warning(f"Rejected records of no stream: {self._ledgers.elsewhere.reasons()}")
+        if files := sum(each.files for each in self._files):
+            saved = sum(each.saved for each in self._files)
+            logger.info(f"Saved {saved} rejected records in {files} files")
         logger.info(self.ledger.line(seconds))
 
     def _count_requests(self) -> None:
-        self.ledger.requests = self._delivery.requests
-        self.ledger.retries = self._delivery.retries
-        self.ledger.throttled = self._delivery.throttled_seconds
+        ledger = self._ledgers.elsewhere
+        ledger.requests = self._delivery.requests
+        ledger.retries = self._delivery.retries
+        ledger.throttled = self._delivery.throttled_seconds
 
     def _verify(self) -> None:
-        if not self.ledger.balances:
-            raise LedgerError("the counts do not add up: see the ledger in the log")
-        judged = self._verdict
-        if judged.warning is not None:
-            logger.warning(judged.warning)
-        if judged.error is not None:
-            raise judged.error
+        for ledger, add in zip(self._ledgers.of_streams, self._delivery.add, strict=True):
+            # Of a stream that is sent no more, the rest was read and left.
+            if not ledger.balances and add is not None:
+                raise LedgerError("the counts do not add up: see the ledger in the log")
+        self._raise_failures()
+
+    def _raise_failures(self, *, early: bool = False) -> None:
+        """Raises the error of each stream that failed; `early` while not all is settled."""
+        routes = self.connection.routes
+        errors: list[tuple[str, SyncError]] = []
+        for stream, route in enumerate(routes):
+            if early and not self._stays(stream):
+                continue
+            ledger = self._ledgers.of_streams[stream]
+            judged = Verdict(nothing_accepted(ledger, route)) if early else self._verdict(stream)
+            if judged.warning is not None:
+                several = f"Stream {route.stream}: " if len(routes) > 1 else ""
+                logger.warning(several + judged.warning)
+            if judged.error is not None:
+                errors.append((str(route.stream), judged.error))
+        if errors and len(routes) == 1:
+            raise errors[0][1]
+        if errors:
+            raise StreamsFailedError(errors)
+        if self._is_lost:
+            reasons = self._ledgers.elsewhere.reasons()
+            names = "names and namespaces of its streams"
+            raise NothingAcceptedError(routes[0].endpoint.service, reasons, names)
 
 
-def _limit(requests_in_flight: int | None) -> ConcurrencyLimit:
-    """The number that was given, or one to be found."""
+def _limit(requests_in_flight: int | None, endpoints: int) -> ConcurrencyLimit:
+    """The number that was given, or one to be found; of several endpoints, the share of one."""
     if requests_in_flight is None:
-        return ConcurrencyLimit()
-    return ConcurrencyLimit(*[requests_in_flight] * 3)
+        return ConcurrencyLimit(most=MOST // endpoints)
+    return ConcurrencyLimit(*[max(1, requests_in_flight // endpoints)] * 3)
 
 
 def walk_of(

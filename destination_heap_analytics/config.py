@@ -5,9 +5,9 @@ form; a test keeps the two in agreement.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from bulk_destination.config import (
@@ -86,24 +86,29 @@ def _listed(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _once_each(entries: tuple[StreamConfig, ...]) -> tuple[StreamConfig, ...]:
+    seen: dict[tuple[str, str | None], int] = {}
+    for at, entry in enumerate(entries):
+        first = seen.setdefault((entry.stream, entry.namespace), at)
+        if first != at:
+            raise PydanticCustomError(
+                "streams",
+                "has two entries for {stream}: {first} and {second}, counted from 0",
+                {"stream": str(entry), "first": first, "second": at},
+            )
+    return entries
+
+
 class ByStream(Frozen):
     """Something else for each stream."""
 
     api_type: Literal["by_stream"]
-    streams: Annotated[tuple[StreamConfig, ...], Field(min_length=1), BeforeValidator(_listed)]
-
-    @model_validator(mode="after")
-    def _once_each(self) -> Self:
-        seen: dict[tuple[str, str | None], int] = {}
-        for at, entry in enumerate(self.streams):
-            first = seen.setdefault((entry.stream, entry.namespace), at)
-            if first != at:
-                raise PydanticCustomError(
-                    "streams",
-                    "has two entries for {stream}: {first} and {second}, counted from 0",
-                    {"stream": str(entry), "first": first, "second": at},
-                )
-        return self
+    streams: Annotated[
+        tuple[StreamConfig, ...],
+        Field(min_length=1),
+        BeforeValidator(_listed),
+        AfterValidator(_once_each),
+    ]
 
 
 class ByObject(Frozen):

@@ -83,8 +83,6 @@ def routes(config: HeapConfig, catalog: Catalog) -> Routes:
         )
     if faults:
         raise ConfigurationError(faults)
-    if len(found) > 1:
-        raise ConfigurationError([Fault("catalog", f"must have one stream, and has {len(found)}")])
     return Routes(tuple(found), choices.warnings)
 
 

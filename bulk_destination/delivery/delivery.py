@@ -85,9 +85,9 @@ class Delivery:
         )
 
     @property
-    def has_room(self) -> bool:
-        """Whether more input may be read."""
-        return self._unsettled_bytes < MAX_UNSETTLED_BYTES
+    def unsettled_bytes(self) -> int:
+        """Bytes handed over and not settled, about."""
+        return self._unsettled_bytes
 
     @property
     def requests(self) -> int:

@@ -70,11 +70,19 @@ class Failed:
 Report = RequestSettled | QuotaWait | Retries | GaveUp
 
 
+@dataclass(frozen=True, slots=True)
+class OfEndpoint:
+    """What was reported of an endpoint, and its number."""
+
+    endpoint: int
+    report: Report
+
+
 class Inbox(Generic[Item]):
     """Where threads (and signal handlers: `SimpleQueue.put` is reentrant) report to the owner."""
 
     def __init__(self) -> None:
-        self._reports: queue.SimpleQueue[Arrived[Item] | SourceEnded | Report | Failed] = (
+        self._reports: queue.SimpleQueue[Arrived[Item] | SourceEnded | OfEndpoint | Failed] = (
             queue.SimpleQueue()
         )
         self._put_aside: deque[Arrived[Item] | SourceEnded] = deque()
@@ -104,11 +112,13 @@ class Inbox(Generic[Item]):
         self._closed = True
         self._room.release()
 
-    def report(self, report: Report | Failed) -> None:
+    def report(self, report: OfEndpoint | Failed) -> None:
         """Callable from any thread and from a signal handler."""
         self._reports.put(report)
 
-    def next(self, timeout: float | None) -> Arrived[Item] | SourceEnded | Report | Failed | None:
+    def next(
+        self, timeout: float | None
+    ) -> Arrived[Item] | SourceEnded | OfEndpoint | Failed | None:
         """The next report; None after `timeout` seconds without one."""
         if self._put_aside:
             return self._taken(self._put_aside.popleft())
@@ -117,7 +127,7 @@ class Inbox(Generic[Item]):
         except queue.Empty:
             return None
 
-    def next_but_input(self, timeout: float) -> Report | Failed | None:
+    def next_but_input(self, timeout: float) -> OfEndpoint | Failed | None:
         """The next report that is no input; input keeps its place for `next`.
 
         None after `timeout` seconds without any report.
@@ -133,8 +143,8 @@ class Inbox(Generic[Item]):
                 return report
 
     def _taken(
-        self, report: Arrived[Item] | SourceEnded | Report | Failed
-    ) -> Arrived[Item] | SourceEnded | Report | Failed:
+        self, report: Arrived[Item] | SourceEnded | OfEndpoint | Failed
+    ) -> Arrived[Item] | SourceEnded | OfEndpoint | Failed:
         if isinstance(report, Arrived):
             self._room.release()
         return report

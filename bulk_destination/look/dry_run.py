@@ -3,12 +3,12 @@
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from bulk_destination.connection import Connection
-from bulk_destination.errors import InterruptedSyncError
+from bulk_destination.errors import InterruptedSyncError, StreamsFailedError
 from bulk_destination.intake import UNREADABLE, Intake
-from bulk_destination.ledger import Ledger
+from bulk_destination.ledger import Ledgers
 from bulk_destination.look.plan import Plan
 from bulk_destination.mapping.record_mapper import Payload
 from bulk_destination.mapping.values import Rejected, Skipped
@@ -29,10 +29,16 @@ class DryRun(Generic[Item]):
         *,
         tells_all: bool = False,
     ) -> None:
-        self._connection = connection
-        self._ledger = Ledger()
-        self._intake = Intake(read, connection.catalog, connection.route.mapper, self._ledger)
-        self.plan = Plan(connection, self._ledger, tells_all=tells_all)
+        routes = connection.routes
+        self.ledgers = Ledgers(len(routes))
+        mappers = [route.mapper for route in routes]
+        self._intake = Intake(read, connection.catalog, mappers, self.ledgers)
+        #: One for each stream.
+        self.plans = [
+            Plan(connection, ledger, number=number, tells_all=tells_all)
+            for number, ledger in enumerate(self.ledgers.of_streams)
+        ]
+        self.service = routes[0].endpoint.service
 
     def run(self, source: Iterable[list[Item]]) -> Iterator[bytes]:
         """Logs the plan for all of `source`; yields nothing.
@@ -43,32 +49,75 @@ class DryRun(Generic[Item]):
         for items in source:
             for item in items:
                 self.take(item)
-        self.plan.finish()
-        for line in self.plan.lines():
-            logger.info(line)
-        logger.info(f"Plan: {json.dumps(self.plan.as_json())}")
+        self.finish()
+        for plan in self.plans:
+            if len(self.plans) > 1:
+                logger.info(f"Stream {plan.stream}:")
+            for line in plan.lines():
+                logger.info(line)
+        logger.info(f"Plan: {json.dumps(self.as_json())}")
         logger.info(self._nothing_sent)
-        if (error := self.plan.verdict.error) is not None:
-            raise error
+        errors = [
+            (str(plan.stream), error)
+            for plan in self.plans
+            if (error := plan.verdict.error) is not None
+        ]
+        if errors:
+            raise errors[0][1] if len(self.plans) == 1 else StreamsFailedError(errors)
         return iter(())
+
+    @property
+    def position(self) -> int:
+        """The number of the record or line taken last."""
+        return self._intake.position
+
+    def finish(self) -> None:
+        """No more comes."""
+        for plan in self.plans:
+            plan.finish()
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan for machines; of several streams the sums, and each one's by its name."""
+        found = [plan.as_json() for plan in self.plans]
+        if len(found) == 1:
+            return found[0]
+        ledger = self.ledgers.all
+        names = [plan.stream for plan in self.plans]
+        return {
+            "nothing_was_sent": True,
+            "read": ledger.read,
+            "would_be_sent": ledger.accepted,
+            "rejected": ledger.rejected.total(),
+            "rejected_by_reason": dict(ledger.rejected.most_common()),
+            "rejected_first_at": ledger.first_position,
+            "skipped": ledger.skipped.total(),
+            "requests": sum(plan["requests"] for plan in found),
+            "bytes": sum(plan["bytes"] for plan in found),
+            "streams": [
+                {"stream": stream.name, "namespace": stream.namespace, **plan}
+                for stream, plan in zip(names, found, strict=True)
+            ],
+        }
 
     def take(self, item: Item) -> Payload | Rejected | Skipped | None:
         """What would become of `item`, and counts it; None if it is no record."""
         taken = self._intake.take(item)
+        stream = self._intake.stream
         if isinstance(taken, tuple):
-            self.plan.add(taken)
+            self.plans[stream or 0].add(taken)
         elif isinstance(taken, Skipped):
-            self._ledger.skip(taken.reason, empty=taken.empty)
+            self.ledgers.of(stream).skip(taken.reason, empty=taken.empty)
         elif isinstance(taken, Rejected):
-            self._ledger.reject(self._ledger.read, taken.reason)
+            self.ledgers.of(stream).reject(self._intake.position, taken.reason)
             if taken is UNREADABLE:
-                self.plan.keeps_all = False
+                for plan in self.plans:
+                    plan.keeps_all = False
         return None if isinstance(taken, StateMessage) else taken
 
     @property
     def _nothing_sent(self) -> str:
         return (
-            f"This is a dry run: nothing is sent to {self.plan.service}, and no state is passed "
+            f"This is a dry run: nothing is sent to {self.service}, and no state is passed "
             "on. Set dry_run to false to load"
         )
 

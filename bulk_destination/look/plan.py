@@ -121,27 +121,37 @@ def _shown_time(moment: datetime) -> str:
 
 
 class Plan:
-    """The plan so far; with `tells_all`, it is for nobody but the user's own eyes."""
+    """The plan for stream `number`; with `tells_all`, it is for nobody but the user's own eyes."""
 
-    def __init__(self, connection: Connection, ledger: Ledger, *, tells_all: bool = False) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        ledger: Ledger,
+        *,
+        number: int = 0,
+        tells_all: bool = False,
+    ) -> None:
+        route = connection.routes[number]
         self.ledger = ledger
+        self.stream = route.stream
         #: Whether files would hold all that was rejected so far.
         self.keeps_all = connection.config.keeps_rejected
         self._connection = connection
         self._tells_all = tells_all
-        self._is_listed = properties_listed(connection)
+        self._route = route
+        self._is_listed = properties_listed(route)
         #: Requests and bytes that would be sent.
         self.requests = 0
         self.bytes = 0
         # By the names as they are: which of them are told hangs on all counts.
         self._events: Counter[str] = Counter()
         self._properties: dict[str, PropertyUse] = {}
-        self.service = connection.route.endpoint.service
-        self._mapper = connection.route.mapper
-        self._notices = list(connection.warnings)
-        self._endpoint = connection.route.endpoint
-        self._keeps_for_ever = connection.route.endpoint.keeps_for_ever
-        self._quotas = connection.route.quotas
+        self.service = route.endpoint.service
+        self._mapper = route.mapper
+        self._notices = [] if number else list(connection.warnings)
+        self._endpoint = route.endpoint
+        self._keeps_for_ever = route.endpoint.keeps_for_ever
+        self._quotas = route.quotas
         self._open = OpenBatch(self._endpoint.max_items)
         self._identities = FrequentIdentities()
         self._case = CaseTwins()
@@ -237,8 +247,8 @@ class Plan:
     @property
     def verdict(self) -> Verdict:
         """How a sync would end, if the service took all that it is sent."""
-        route, most = self._connection.route, self._connection.config.max_rejected_percent
-        return verdict(self.ledger, route, most, kept=self.keeps_all, planned=True)
+        most = self._connection.config.max_rejected_percent
+        return verdict(self.ledger, self._route, most, kept=self.keeps_all, planned=True)
 
     def warnings(self) -> list[str]:
         """What a sync would warn of: fields that nobody reads, and columns that never came."""

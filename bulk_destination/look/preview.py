@@ -63,16 +63,16 @@ class Preview:
     samples: list[Sample] = field(default_factory=list)
     _rejected: int = 0
 
-    def of(self, source: Iterable[Sequence[Line]]) -> Plan:
+    def of(self, source: Iterable[Sequence[Line]]) -> DryRun[Line]:
         """Reads `source` to its end."""
         walk = DryRun(self.connection, read_line, tells_all=True)
         for lines in source:
             for line in lines:
                 taken = walk.take(line)
                 if taken is not None:
-                    self._sample(walk.plan.ledger.read, line, taken)
-        walk.plan.finish()
-        return walk.plan
+                    self._sample(walk.position, line, taken)
+        walk.finish()
+        return walk
 
     def _sample(self, position: int, line: Line, taken: Payload | Rejected | Skipped) -> None:
         is_rejected = isinstance(taken, Rejected)
@@ -94,27 +94,49 @@ class Preview:
             self.samples.append(Sample(position, record, orjson.loads(taken[1])))
 
 
-def show(preview: Preview, plan: Plan, as_json: bool) -> int:
+def show(preview: Preview, walk: DryRun[Line], as_json: bool) -> int:
     """Prints it on stdout; returns the exit code. Raises an OSError if stdout takes no more."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Half an emoji, or an umlaut where the terminal knows ASCII only.
         sys.stdout.reconfigure(errors="backslashreplace")
     if as_json:
         samples = [sample.as_json() for sample in preview.samples]
-        print(json.dumps({**plan.as_json(), "records": samples}))
+        print(json.dumps({**walk.as_json(), "records": samples}))
     else:
         console = Console(file=sys.stdout, highlight=False)
-        for part in _parts(preview, plan):
+        for part in _parts(preview, walk):
             console.print(part)
     sys.stdout.flush()  # Now, while who called can tell that it failed.
-    return SOMETHING_REJECTED if plan.ledger.rejected else 0
+    return SOMETHING_REJECTED if walk.ledgers.all.rejected else 0
 
 
-def _parts(preview: Preview, plan: Plan) -> Iterator[RenderableType]:
-    yield Text(f"Nothing was sent to {plan.service}. This is what `write` would do.", style="bold")
+def _parts(preview: Preview, walk: DryRun[Line]) -> Iterator[RenderableType]:
+    yield Text(f"Nothing was sent to {walk.service}. This is what `write` would do.", style="bold")
     if preview.samples:
         yield _samples(preview.samples)
-    yield _summary(plan)
+    several = len(walk.plans) > 1
+    for plan in walk.plans:
+        yield from _plan(plan, f"Stream {plan.stream}" if several else "The whole input")
+    if several:
+        yield _sum(walk)
+    yield Text(f"Nothing was sent to {walk.service}.", style="bold")
+
+
+def _sum(walk: DryRun[Line]) -> Table:
+    """What all streams come to, with what belongs to none of them."""
+    table = Table(title="The whole input", title_justify="left", box=box.ROUNDED, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    total = walk.ledgers.all
+    table.add_row("records read", f"{total.read:,}")
+    table.add_row("would be sent", f"{total.accepted:,}", style="green")
+    for reason, count in walk.ledgers.elsewhere.rejected.most_common():
+        table.add_row(f"rejected: {_plain(reason)}", f"{count:,}", style="red")
+    return table
+
+
+def _plan(plan: Plan, title: str) -> Iterator[RenderableType]:
+    yield _summary(plan, title)
     if events := [[*row] for row in plan.events()]:
         yield _table("Events", ["event", "records"], events)
     found = plan.as_json()
@@ -127,7 +149,6 @@ def _parts(preview: Preview, plan: Plan) -> Iterator[RenderableType]:
         yield Text(f"! {_plain(warning)}", style="yellow")
     if plan.would_fail is not None:
         yield Text(f"! {_plain(plan.would_fail)}", style="red")
-    yield Text(f"Nothing was sent to {plan.service}.", style="bold")
 
 
 def _samples(samples: list[Sample]) -> Table:
@@ -145,8 +166,8 @@ def _samples(samples: list[Sample]) -> Table:
     return table
 
 
-def _summary(plan: Plan) -> Table:
-    table = Table(title="The whole input", title_justify="left", box=box.ROUNDED, show_header=False)
+def _summary(plan: Plan, title: str) -> Table:
+    table = Table(title=_plain(title), title_justify="left", box=box.ROUNDED, show_header=False)
     table.add_column()
     table.add_column(justify="right")
     ledger, found = plan.ledger, plan.as_json()

@@ -12,7 +12,7 @@ The others are counted. `preview`, on the user's own terminal, tells all.
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from bulk_destination.connection import Connection
+from bulk_destination.connection import Route
 from bulk_destination.mapping.columns import lists_properties
 from bulk_destination.names import shown
 
@@ -33,9 +33,9 @@ def told_in_a_log(counts: Mapping[str, int], is_listed: IsListed) -> set[str]:
     return listed | {name for name in others if counts[name] >= OFTEN and shown(name) == name}
 
 
-def properties_listed(connection: Connection) -> IsListed:
+def properties_listed(route: Route) -> IsListed:
     """Whether a property's name stands in the configuration or in the catalog."""
-    configured, schema = connection.route.mapper.names, connection.route.stream.schema
+    configured, schema = route.mapper.names, route.stream.schema
     return lambda name: name in configured or _in_schema(schema, name)
 
 

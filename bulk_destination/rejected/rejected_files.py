@@ -67,6 +67,11 @@ class RejectedFiles:
         """Whether more lines may be kept."""
         return self._kept_bytes < MAX_KEPT_BYTES
 
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of the lines that are kept, about."""
+        return self._kept_bytes
+
     def keep(self, position: int, line: bytes) -> None:
         """Record `position` is on its way."""
         self._kept[position] = line

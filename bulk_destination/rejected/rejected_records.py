@@ -58,6 +58,14 @@ def folder(stream: Stream) -> str:
     return "/".join([str(stream.sync_id), *map(safe_name, names)])
 
 
+def folder_of_no_stream(stream: Stream) -> str:
+    """Where the records of a sync lie that belong to none of several streams, `stream` among them.
+
+    No stream's name becomes this one: `safe_name` leaves no dot at the beginning.
+    """
+    return f"{stream.sync_id}/.of_no_stream"
+
+
 def file_name(now: float, part: int) -> str:
     """The name of part `part` (from 0) of a sync, written at `now`, in seconds of Unix time."""
     return f"{datetime.fromtimestamp(now, UTC):%Y_%m_%d}_{int(now * 1e9)}_{part}.jsonl"

@@ -55,4 +55,4 @@ def test_what_the_catalog_lists(name: str, listed: bool) -> None:
     config = {"app_id": "11", "api": {"api_type": "track", **columns}}
     stream = {"name": "people", "json_schema": {"properties": SCHEMA}}
     catalog = {"streams": [{"stream": stream, "destination_sync_mode": "append"}]}
-    assert properties_listed(connect(HEAP, config, catalog))(name) is listed
+    assert properties_listed(connect(HEAP, config, catalog).route)(name) is listed
