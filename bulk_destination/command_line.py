@@ -66,20 +66,32 @@ def run(service: Service[Any], args: list[str], surroundings: Surroundings | Non
 
 def parse_args(service: Service[Any], args: list[str]) -> argparse.Namespace:
     """The arguments as `command` and its options; without a command, help and exit code 2."""
-    program = Program(service.program, __version__, service.summary, service.name, service.samples)
+    program = Program(
+        service.program,
+        __version__,
+        service.summary,
+        service.name,
+        service.samples,
+        discovers=service.objects is not None,
+    )
     return program.parse(args)
 
 
 def lines(
     service: Service[Any], parsed: argparse.Namespace, surroundings: Surroundings | None
 ) -> Iterator[bytes]:
-    """What `spec`, `check` or `write` says on stdout, line by line. Raises a SyncError."""
+    """What a command but `preview` says on stdout, line by line. Raises a SyncError."""
     match parsed.command:
         case "spec":
             yield dumped({"type": "SPEC", "spec": orjson.loads(service.spec.read_bytes())})
         case "check":
             status = _check(service, parsed.config)
             yield dumped({"type": "CONNECTION_STATUS", "connectionStatus": status})
+        case "discover":
+            # By itself: the CDK's message has no such field, and its serializer would empty it.
+            read_json(parsed.config, "config")
+            assert service.objects is not None  # noqa: S101  # else there is no such command
+            yield dumped({"type": "DESTINATION_CATALOG", "destination_catalog": service.objects()})
         case "write":
             yield from _write(service, parsed, surroundings)
 

@@ -38,6 +38,8 @@ class Service(Generic[Config]):
     probe: Callable[[Config], tuple[Endpoint, bytes]]
     #: What is wrong if it answers so, and the way out; None if all is well.
     probe_fault: Callable[[Config, Accepted | Refused | TooLarge], str | None]
+    #: What a connection may map streams to, as a destination's catalog; None if there is nothing.
+    objects: Callable[[], dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

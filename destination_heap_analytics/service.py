@@ -14,6 +14,7 @@ from bulk_destination.protocol.arguments import Samples
 from bulk_destination.protocol.catalog import Catalog
 from destination_heap_analytics.apis import Track, api_class, make_api
 from destination_heap_analytics.config import ApiConfig, HeapConfig, columns
+from destination_heap_analytics.objects import destination_catalog
 from destination_heap_analytics.routing import choose
 
 #: Heap's bulk pages: at most 1000 items a request
@@ -103,7 +104,7 @@ def _probe_fault(config: HeapConfig, reply: Accepted | Refused | TooLarge) -> st
 HEAP: Final = Service(
     name="Heap",
     program="destination-heap-analytics",
-    summary="Loads one Airbyte stream into Heap: as events, user or account properties.",
+    summary="Loads Airbyte streams into Heap: as events, user or account properties.",
     samples=Samples(
         stand_in="make sandbox",
         config="sample_files/config_track.json",
@@ -115,4 +116,5 @@ HEAP: Final = Service(
     routes=routes,
     probe=_probe,
     probe_fault=_probe_fault,
+    objects=destination_catalog,
 )

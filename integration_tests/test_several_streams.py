@@ -286,3 +286,29 @@ def test_all_streams_without_an_entry_are_told_at_once(connector: Connector) -> 
     with running() as heap:
         known = connector.write_here(config(heap.url, entries), [], catalog("orders"))
     assert "`api.streams.0` is ignored" in known.succeeded().logs
+
+
+def test_discover(connector: Connector) -> None:
+    """One message with the three objects; it asks nobody, and a file that is none is an error."""
+    outcome = connector.run_here(
+        "discover", "--config", connector.file(config("http://127.0.0.1:9"))
+    )
+    assert outcome.code == 0
+    [message] = outcome.messages
+    assert message["type"] == "DESTINATION_CATALOG"
+    found = {
+        each["object_name"]: (each["sync_mode"], each.get("matching_keys"))
+        for each in message["destination_catalog"]["operations"]
+    }
+    assert found == {
+        "event": ("append", None),
+        "user": ("append_dedup", [["identity"]]),
+        "account": ("append_dedup", [["account_id"]]),
+    }
+    for each in message["destination_catalog"]["operations"]:
+        schema = each["json_schema"]
+        assert schema["additionalProperties"] is True
+        keys = each.get("matching_keys", [[]])[0]
+        assert not set(keys) & set(schema.get("required", ()))
+    broken = connector.run_here("discover", "--config", connector.file(b"{"))
+    assert broken.error["failure_type"] == "config_error"

@@ -34,6 +34,8 @@ class Program:
     #: The service that it loads, as in a sentence.
     service: str
     samples: Samples
+    #: Whether it has objects that a connection may map streams to.
+    discovers: bool = False
 
     def parse(self, args: list[str]) -> argparse.Namespace:
         """The arguments as `command` and its options; without a command, help and exit code 2."""
@@ -72,6 +74,11 @@ class Program:
         command("spec", "print the form of the configuration", spec)
         checks = command("check", "see whether the configuration works; write nothing", check)
         checks.add_argument("--config", required=True, metavar="FILE", help=_CONFIG)
+        if self.discovers:
+            discover = f"{typed} discover {config}"
+            words = "print the objects that streams may be mapped to; ask nobody"
+            discovers = command("discover", words, discover)
+            discovers.add_argument("--config", required=True, metavar="FILE", help=_CONFIG)
         writes = command("write", f"load the messages on stdin into {self.service}", write)
         previews = command(
             *("preview", "show what the messages on stdin would become; send nothing"),
