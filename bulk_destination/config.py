@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from bulk_destination.errors import ConfigurationError, Fault
-from bulk_destination.fields import Frozen, OptionalText
+from bulk_destination.fields import HALF_A_CHARACTER, Frozen, OptionalText
 from bulk_destination.mapping.grammar import Wanted
 from bulk_destination.mapping.reading import lasting_problems
 from bulk_destination.mapping.spelling import did_you_mean, nearest
@@ -142,6 +142,7 @@ _PATTERNS: Final = {
 _WORDS: Final = {
     "missing": "is required",
     "string_type": 'must be text, in quotes ("...")',
+    "string_unicode": HALF_A_CHARACTER,
     "string_too_short": "must not be blank",
     "too_short": "must have at least one entry",
     "tuple_type": "must be a list",

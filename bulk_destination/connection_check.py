@@ -2,7 +2,9 @@
 
 import queue
 import threading
+import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from bulk_destination.config import Config, DeliveryConfig, unknown_fields
@@ -33,12 +35,27 @@ _WAY_OUT: Final = {
 def failed_check(service: Service[Config], raw: Mapping[str, Any]) -> str | None:
     """None if the configuration is sound and all that it names answers; else what failed, and why.
 
-    That is the service, and the place where rejected records are to be saved.
+    That is the service, and the place where rejected records are to be saved. Never raises: the
+    platform waits for an answer.
     """
     try:
-        config = service.config.parse(raw)
+        return _failure(service, service.config.parse(raw))
     except ConfigurationError as error:
         return str(error)
+    except Exception as error:  # noqa: BLE001  # the last gate; it is reported
+        return _own_error(error)
+
+
+def _own_error(error: Exception) -> str:
+    """Where it broke helps who mends it; its text may hold values."""
+    *_, broke = traceback.extract_tb(error.__traceback__)
+    return (
+        f"The connector failed on an error of its own ({type(error).__name__} in "
+        f"{Path(broke.filename).name}, line {broke.lineno}). Please report it"
+    )
+
+
+def _failure(service: Service[Config], config: Config) -> str | None:
     found: queue.SimpleQueue[str | BaseException | None] = queue.SimpleQueue()
 
     def look() -> None:

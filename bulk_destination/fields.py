@@ -2,11 +2,21 @@
 
 import ipaddress
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
+
+#: JSON can escape half a character alone (`\\ud800`).
+HALF_A_CHARACTER: Final = "holds half a character, which nothing can store or send: write it anew"
 
 
 class Frozen(BaseModel):
@@ -27,6 +37,14 @@ class Frozen(BaseModel):
         if not isinstance(raw, Mapping):
             return raw
         return {name: value for name, value in raw.items() if not cls._is_unset(name, value)}
+
+    @field_validator("*")
+    @classmethod
+    def _of_whole_characters(cls, value: object) -> object:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if isinstance(text, str) and any("\ud800" <= each <= "\udfff" for each in text):
+            raise PydanticCustomError("string_unicode", HALF_A_CHARACTER)
+        return value
 
     @classmethod
     def _is_unset(cls, name: object, value: object) -> bool:

@@ -165,9 +165,10 @@ class Outcome:
 def assert_nothing_shown(args: Sequence[str], fed: bytes | bytearray, outcome: Outcome) -> None:
     """Searches the output of a command for what it was fed with, and for its app_id or sdk_key."""
     config: object = None
-    if "--config" in args:
+    path = Path(args[args.index("--config") + 1]) if "--config" in args else None
+    if path is not None and path.is_file():  # a device or a pipe has no end
         with suppress(OSError, ValueError, RecursionError):
-            config = json.loads(Path(args[args.index("--config") + 1]).read_bytes())
+            config = json.loads(path.read_bytes())
     config = config if isinstance(config, dict) else {}
     lines: list[bytes | bytearray] = [*fed.split(b"\n")]
     if config.get("dry_run"):  # what a plan may show of the records

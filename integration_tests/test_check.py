@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bulk_destination import connection_check
 from bulk_destination.http.pacing import RetryPolicy
+from bulk_destination.protocol import json_files
+from integration_tests.chaos.hurried import SERVICES
 from integration_tests.services import both
 from sandbox.heap import running
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from integration_tests.conftest import Connector, Outcome, Serve
 
 
@@ -217,3 +223,148 @@ def test_missing_file(connector: Connector) -> None:
     """A file that is not there is a failed check too."""
     found = status(connector.run_here("check", "--config", str(connector.folder / "none.json")))
     assert found["status"] == "FAILED"
+
+
+def _of_digits(count: int) -> bytes:
+    return b'{"app_id": %b}' % (b"7" * count)
+
+
+AWFUL = {
+    "nested": b'{"api": %b' % (b"[" * 100_000),
+    "nested and whole": b'{"api": %b%b}' % (b"[" * 100_000, b"]" * 100_000),
+    "nested as far as it is read": b'{"api": %b%b}' % (b"[" * 900, b"]" * 900),
+    "not UTF-8": b'{"app_id": "\xff\xfe"}',
+    "UTF-16": '{"app_id": "11"}'.encode("utf-16"),
+    "a mark alone": b"\xef\xbb\xbf",
+    "blanks": b" \n" * 10_000,
+    "zeros": b"\0" * 10_000,
+    "5,000 digits": _of_digits(5_000),
+    "4,000 digits": _of_digits(4_000),
+    "no number": b'{"max_rejected_percent": NaN, "max_retry_seconds": 1e999}',
+    "null": b"null",
+    "a list": b'[{"app_id": "11"}]',
+    "a key twice": b'{"api": {}, "api": 1}',
+}
+
+
+@both
+@pytest.mark.parametrize("content", AWFUL.values(), ids=AWFUL)
+def test_files_that_hold_no_configuration(connector: Connector, content: bytes) -> None:
+    """Whatever stands in it: one status, exit code 0."""
+    assert failure(connector, content)
+
+
+HALF = "\ud800"
+
+
+def _halves(value: object) -> Iterator[object]:
+    """`value` with half a character in place of each text in it, one after the other."""
+    if isinstance(value, str):
+        yield HALF
+        yield value + HALF
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            for half in _halves(each):
+                yield {**value, name: half}
+            yield {**value, name + HALF: each}
+
+
+STORAGES = [
+    {"storage_type": "Local", "path": "/rejected"},
+    {
+        **{"storage_type": "S3", "s3_bucket_name": "rejected", "s3_bucket_region": "eu-central-1"},
+        **{"bucket_path": "a/b", "access_key_id": "someone", "secret_access_key": "secret"},
+        **{"role_arn": "arn:aws:iam::123456789012:role/name", "s3_endpoint": "http://127.0.0.1:9"},
+    },
+]
+
+
+@both
+@pytest.mark.parametrize("storage", STORAGES, ids=["folder", "S3"])
+def test_half_a_character(connector: Connector, storage: dict[str, str]) -> None:
+    """Wherever it stands, in a value or in a name: a fault, though the service answers."""
+    with connector.running() as local:
+        config = connector.config(
+            local.url,
+            api__property_columns="plan",
+            api__timestamp_column="at",
+            api__time_zone="UTC",
+        )
+        for half in _halves({**config, "object_storage_config": storage}):
+            assert failure(connector, half)
+        assert local.requests() == []
+
+
+@both
+@pytest.mark.parametrize("address", ["https://minio.test\\.localhost", "https://a\\b", "\\\\a\\b"])
+def test_backslashes_in_addresses(connector: Connector, address: str) -> None:
+    """Of the service, and of the object storage: both are named, and nobody is asked."""
+    config = connector.config(address)
+    config["object_storage_config"] = {**STORAGES[1], "s3_endpoint": address}
+    message = failure(connector, config)
+    assert "base_url: must be an address" in message
+    assert "object_storage_config.s3_endpoint: must be an address" in message
+
+
+def test_places_that_are_no_file(connector: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder, a device without end, a socket, a pipe that nobody writes into."""
+    monkeypatch.setattr(json_files, "PATIENCE", 0.2)
+    pipe = str(connector.folder / "pipe")
+    os.mkfifo(pipe)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path := str(connector.folder / "socket"))
+        for place in (str(connector.folder), "/dev/zero", "/dev/null", path, pipe):
+            found = status(connector.run_here("check", "--config", place))
+            assert found["status"] == "FAILED", place
+            assert found["message"].startswith("config: "), place
+
+
+def test_a_large_file(connector: Connector) -> None:
+    """200 MB are not read: the limit is said. The memory is that of any other check."""
+    path = connector.folder / "large.json"
+    with path.open("wb") as file:
+        file.truncate(200_000_000)
+    process = connector.start("check", "--config", str(path))
+    process.end_input()
+    outcome = process.finish()
+    assert "more than 32,000,000 bytes" in status(outcome)["message"]
+    assert outcome.peak_bytes < 120_000_000
+
+
+def test_a_pipe_in_a_files_place(connector: Connector) -> None:
+    """As `--config <(...)` of a shell, which may take its time to write."""
+    pipe = connector.folder / "pipe"
+    os.mkfifo(pipe)
+    process = connector.start("check", "--config", str(pipe))
+    process.end_input()
+    # Waits until it is opened to be read.
+    with pipe.open("wb", buffering=0) as end:
+        end.write(b'{"app_id": ')
+        end.write(b'"none"}')
+    assert "api: is required" in status(process.finish())["message"]
+
+
+def test_a_file_whose_name_is_no_text(connector: Connector) -> None:
+    """A name of bytes that are no UTF-8 is one of the disk's: it is read, or told."""
+    name = os.fsdecode(b"\xff.json")
+    assert status(connector.run_here("check", "--config", name))["status"] == "FAILED"
+    outcome = connector.run_here("write", "--config", name, "--catalog", name)
+    assert outcome.error["failure_type"] == "config_error"
+    assert all(f"{what}: cannot read" in outcome.error["message"] for what in ("config", "catalog"))
+    path = connector.folder / name
+    path.write_bytes(b"{}")
+    found = status(connector.run_here("check", "--config", str(path)))
+    assert "is required" in found["message"]
+
+
+def test_an_error_of_its_own_is_an_answer_too(connector: Connector) -> None:
+    """The platform waits for a status: what broke, and where, stands in it, and no value."""
+
+    def broken(config: Any) -> Any:
+        raise KeyError(config.base_url)
+
+    service = replace(SERVICES["heap"], probe=broken)
+    message = connection_check.failed_check(service, connector.config("https://secret.test"))
+    assert message is not None
+    assert "error of its own (KeyError in test_check.py, line" in message
+    assert "secret" not in message

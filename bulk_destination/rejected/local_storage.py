@@ -23,38 +23,41 @@ class LocalFolder:
 
     def put(self, name: str, content: bytes | BinaryIO) -> None:
         """As `ObjectStorage.put`; on the disk, and not only in its cache."""
-        path = self.root / name
-        # It gets its name once it is whole: the folder may be replayed at any moment.
-        unfinished = path.with_name(f".{path.name}.unfinished")
-        *below, root = path.parents[: len(path.relative_to(self.root).parts)]
         try:
-            for folder in reversed(below):
-                folder.mkdir(exist_ok=True)
-            try:
-                _write(unfinished, content)
-                _name(unfinished, path)
-            finally:
-                unfinished.unlink(missing_ok=True)
-            for folder in [*below, root]:
-                _sync(folder)
+            _keep(self.root, name, content)
         except OSError as error:
             raise ObjectStorageError(
                 f"a file could not be written below {self.root}: {error.strerror}"
             ) from None
 
     def prove(self) -> None:
-        """As `ObjectStorage.prove`."""
+        """As `ObjectStorage.prove`, by all that `put` does: a folder may be half usable."""
         try:
-            with tempfile.NamedTemporaryFile(dir=self.root, prefix=".airbyte_") as file:
-                file.write(b"{}\n")
-                file.flush()
-            _sync(self.root)  # as `put` does: it may be written and not be read
+            with tempfile.TemporaryDirectory(dir=self.root, prefix=".airbyte_") as folder:
+                _keep(self.root, f"{Path(folder).name}/0/stream/check.jsonl", b"{}\n")
         except OSError as error:
             fault = (
-                f"no file can be written in this folder: {error.strerror}. It must be there (in a "
-                "container: mounted), and the connector's user must be allowed to write in it"
+                f"no file can be kept in this folder: {error.strerror}. It must be there (in a "
+                "container: mounted), and the connector's user must be allowed to read it and to "
+                "write in it"
             )
             raise ConfigurationError([Fault("object_storage_config.path", fault)]) from None
+
+
+def _keep(root: Path, name: str, content: bytes | BinaryIO) -> None:
+    path = root / name
+    # It gets its name once it is whole: the folder may be replayed at any moment.
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    *below, top = path.parents[: len(path.relative_to(root).parts)]
+    for folder in reversed(below):
+        folder.mkdir(exist_ok=True)
+    try:
+        _write(unfinished, content)
+        _name(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    for folder in [*below, top]:
+        _sync(folder)
 
 
 def _write(path: Path, content: bytes | BinaryIO) -> None:

@@ -2,7 +2,11 @@
 
 import errno
 import json
+import os
 import stat
+import subprocess
+import sys
+import tempfile
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +20,7 @@ from bulk_destination.rejected import rejected_files
 from bulk_destination.rejected.local_storage import LocalFolder
 from bulk_destination.rejected.rejected_files import RejectedFiles
 
+ROOT = Path(__file__).parents[2]
 LAW = settings(derandomize=True, max_examples=80, deadline=None)
 
 
@@ -162,6 +167,45 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
     assert not (tmp_path / "missing").exists()
     LocalFolder(tmp_path).prove()
     assert list(tmp_path.iterdir()) == [file]
+
+
+_PROVED_AND_PUT = """
+import os, sys
+from pathlib import Path
+from bulk_destination.errors import SyncError
+from bulk_destination.rejected.local_storage import LocalFolder
+
+if not os.getuid():  # no mode binds root
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+folder = LocalFolder(Path(sys.argv[1]))
+for ask in (folder.prove, lambda: folder.put("7/people/x.jsonl", b"{}")):
+    try:
+        ask()
+        print("yes")
+    except SyncError:
+        print("no")
+"""
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o100, 0o200, 0o300, 0o400, 0o500, 0o600, 0o700], ids=oct)
+def test_what_is_proved_can_be_put(mode: int) -> None:
+    """For whoever is not root: a folder that may be written and not be read is not usable."""
+    # Below a folder that every user may enter, unlike pytest's.
+    with tempfile.TemporaryDirectory() as above:
+        folder = Path(above, "rejected")
+        folder.mkdir()
+        if not os.getuid():
+            for path in (Path(above), folder):
+                os.chown(path, 65534, 65534)
+        folder.chmod(mode)
+        command = [sys.executable, "-c", _PROVED_AND_PUT, str(folder)]
+        asked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        folder.chmod(0o700)
+        left = {path.name for path in folder.iterdir()}
+    assert asked.stdout.split() == ["yes" if mode == 0o700 else "no"] * 2
+    assert left <= {"7"}, "of the proof"
 
 
 class _HalfReadable(BytesIO):
