@@ -197,10 +197,13 @@ class _Connection(HTTPConnection):
                 self.sock.settimeout(self._patience or self.sock.gettimeout())
                 self.sock.sendall(data[at : at + _TLS_RECORD])
             return
+        seconds = self.sock.gettimeout()
         try:
             if wait_for_read(self.sock, 0) and self._is_answered(self.sock):
                 raise ConnectionAbortedError
             self._send(memoryview(data), self.sock)
+            # A proxy's answer to CONNECT is read by it.
+            self.sock.settimeout(seconds)
         except OSError as error:
             self.whole = False
             raise BrokenPipeError from error

@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from itertools import count
 from pathlib import Path
+from socket import SHUT_RDWR, create_connection, socket
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
 
 import pytest
@@ -133,6 +135,67 @@ def test_certificates_of_the_environment(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     assert _client(url).post(b"2") == Accepted()
     assert {seen.body for seen in peer.seen} == {b"2"}
+
+
+class Tunnel(ThreadingHTTPServer):
+    """A proxy that passes on what follows CONNECT."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Passing)
+        #: Where to, for each connection.
+        self.asked: list[str] = []
+
+
+class _Passing(BaseHTTPRequestHandler):
+    server: Tunnel
+
+    def do_CONNECT(self) -> None:
+        self.server.asked.append(self.path)
+        host, port = self.path.rsplit(":", 1)
+        with create_connection((host, int(port))) as there:
+            self.send_response(200, "Connection established")
+            self.end_headers()
+            back = threading.Thread(target=_pass_on, args=(there, self.connection), daemon=True)
+            back.start()
+            _pass_on(self.connection, there)
+            back.join()
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+def _pass_on(source: socket, target: socket) -> None:
+    with suppress(OSError):
+        while part := source.recv(65_536):
+            target.sendall(part)
+    with suppress(OSError):
+        target.shutdown(SHUT_RDWR)
+
+
+@pytest.mark.parametrize("by_tls", [False, True], ids=["proxy in the clear", "proxy by TLS"])
+@pytest.mark.parametrize("size", [10, 900_000])
+def test_tls_through_a_proxy(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, by_tls: bool, size: int
+) -> None:
+    """As most companies reach a service: `https_proxy`, and TLS within what CONNECT opens."""
+    bundle = _certificate(tmp_path / "peer.pem")
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(bundle)
+    peer.socket = context.wrap_socket(peer.socket, server_side=True)
+    with Tunnel() as tunnel:
+        if by_tls:
+            tunnel.socket = context.wrap_socket(tunnel.socket, server_side=True)
+        threading.Thread(target=tunnel.serve_forever, daemon=True).start()
+        scheme, port = "https" if by_tls else "http", tunnel.server_address[1]
+        monkeypatch.setenv("https_proxy", f"{scheme}://127.0.0.1:{port}")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+        client = _client(f"https://127.0.0.1:{peer.port}/in")
+        assert [client.post(b"1" * size), client.post(b"2" * size)] == [Accepted(), Accepted()]
+        client.close()
+        tunnel.shutdown()
+    # The peer's first answer is a 503: said within the tunnel, so it is tried again there.
+    assert [seen.body[:1] for seen in peer.seen] == [b"1", b"1", b"2"]
+    assert tunnel.asked == [f"127.0.0.1:{peer.port}"]
 
 
 @pytest.mark.parametrize(
