@@ -71,6 +71,8 @@ def test_unreadable_lines_are_counted(connector: Connector) -> None:
         b'{"type":"RECORD","record":{"stream":"people","data":[1]}}\n',
         b"\xff\xfe xyzzy\n",
         b'{"type":"RECORD","record":{"stream":"people","data":{"who":"xyzzy\xff}}}\n',
+        b'{"type":"LOG","log":{"message":"xyzzy"}}' + raw('{"who":"xyzzy"}'),
+        b'{"type":"LOG","log":{"mess' + raw('{"who":"xyzzy"}'),
         b"[" * 200_000 + b"\n",
         b"\x00\n",
     ]
@@ -98,6 +100,8 @@ def test_unreadable_lines_are_counted(connector: Connector) -> None:
         b'{"type":"STATE","state":3}\n',
         b'{"type":"STATE","state":{"data":{"cursor":"xyzzy"\n',
         b'xyzzy {"type":"STATE","state":{"data":{}}}\n',
+        b'{"type":"LOG","log":{"message":"xyzzy"}}{"type":"STATE","state":{"data":{}}}\n',
+        raw('{"who":"xyzzy"}')[:-1] + b'{"type":"STATE","state":{"data":{}}}\n',
         pytest.param(b'{"type":"STATE","state":{"data":"%b"}}\n' % (b"x" * 16_000_000), id="long"),
         pytest.param(b"x" * 16_000_001, id="a long line of who knows what"),
     ],

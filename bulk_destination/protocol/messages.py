@@ -72,8 +72,10 @@ _PASSED_OVER: Final = PassedOver()
 _OTHER_TYPES: Final = {
     *("LOG", "TRACE", "SPEC", "CONTROL", "CATALOG", "CONNECTION_STATUS", "DESTINATION_CATALOG"),
 }
-#: In a line whose outermost members cannot be made out, such as one with a log line before it.
-_LOOKS_LIKE_A_STATE: Final = re.compile(rb'"type"\s*:\s*"STATE"')
+#: What may be in a line that is no one object, such as one with a log line before it. In the text
+#: of a log message the quotes are escaped.
+_KINDS: Final = re.compile(rb'"type"\s*:\s*"(STATE|RECORD)"')
+_STATE_ITSELF: Final = re.compile(rb'"state"\s*:\s*\{')
 #: Levels that are read of what is nested deeper than parsers go: the name of a leaf below is too
 #: long for any service.
 _DEEPEST: Final = 500
@@ -136,11 +138,22 @@ def _of_no_parser(line: bytes) -> Message:
     if kind == "STATE":
         is_whole = with_members(line, ("state",), {}) is not None
         return StateMessage(line, {}) if is_whole else _BROKEN_STATE
-    if kind in _OTHER_TYPES:
-        return _PASSED_OVER
-    if kind is None and _LOOKS_LIKE_A_STATE.search(line):
+    if kind is not None and with_members(line, (), {}) is not None:
+        return _PASSED_OVER if kind in _OTHER_TYPES else _UNREADABLE
+    return _of_several(line, kind)
+
+
+def _of_several(line: bytes, first: str | None) -> Message:
+    """What is no one object: parts, or messages whose newline is missing, the `first` one known.
+
+    Two threads of a source that print at once leave such lines.
+    """
+    letters = line.replace(b"\0", b"")  # UTF-16 has a zero in each
+    kinds = set(_KINDS.findall(letters))
+    # A record may have such a `type` in its data.
+    if b"STATE" in kinds and (first != "RECORD" or _STATE_ITSELF.search(letters)):
         return _BROKEN_STATE
-    return _UNREADABLE
+    return _PASSED_OVER if first in _OTHER_TYPES and b"RECORD" not in kinds else _UNREADABLE
 
 
 def _by_its_head(head: bytes) -> Message:

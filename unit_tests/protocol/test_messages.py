@@ -25,6 +25,8 @@ from bulk_destination.protocol.messages import (
 )
 from bulk_destination.rejected.rejected_records import rejected_line
 
+LOG_LINE = b'{"type":"LOG","log":{"level":"INFO","message":"x"}}'
+
 LAW = settings(derandomize=True, max_examples=100, deadline=None)
 
 
@@ -67,7 +69,7 @@ def test_number_beyond_a_double_does_not_cost_the_record(text: str) -> None:
     "line",
     [
         *(b"", b"   ", b"\r"),
-        *(b'{"type":"LOG","log":{"level":"INFO","message":"x"}}', b'{"type":"TRACE","trace":{}}'),
+        *(LOG_LINE, b'{"type":"TRACE","trace":{}}'),
         *(b'{"type":"SPEC"}', b'{"type":"CONTROL"}', b'{"type":"CATALOG"}'),
     ],
 )
@@ -220,11 +222,41 @@ def test_two_that_differ_in_bytes_are_two() -> None:
         *(b'{"type":"STATE","state":{"data":{"cursor":', b'{"type":"STATE","state":{"a":"\xff}}'),
         *(b'INFO {"type": "STATE","state":{}}', b'{"x":oops,"type":"STATE","state":{}}'),
         b'{"type":"STATE","state":{"a":' + b"[" * 2_000 + b"}}",
+        LOG_LINE + b'{"type":"STATE","state":{}}',
+        LOG_LINE[:30] + b'{"type":"STATE","state":{}}',
+        b'{"type":"RECORD","record":{"data":{}}}{"type":"STATE","state":{}}',
+        b'{"type":"RECORD","record":{"data":{"a{"type":"STATE","state":{}}',
+        '{"type":"STATE","state":{}}'.encode("utf-16"),
+        # As lines of bytes end: the newline's second half begins the next one.
+        b"\0" + '{"type":"STATE","state":{}}'.encode("utf-16-le"),
     ],
 )
 def test_a_state_is_never_passed_over(line: bytes) -> None:
     """What cannot be handed back ends the sync; it is no record."""
     assert isinstance(read_line(line), BrokenState)
+
+
+@pytest.mark.parametrize("log", [LOG_LINE, LOG_LINE[:30]])
+@pytest.mark.parametrize("between", [b"", b" ", b"\r"])
+def test_a_record_behind_a_log_message_is_counted(log: bytes, between: bytes) -> None:
+    """Their newline is missing; the log message alone would be passed over."""
+    line = log + between + b'{"type":"RECORD","record":{"stream":"s","data":{}}}'
+    assert isinstance(read_line(line), Unreadable)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        LOG_LINE[:30],
+        LOG_LINE + LOG_LINE,
+        b'{"type":"LOG","log":{"message":"a\1 {\\"type\\":\\"STATE\\"} {\\"type\\":\\"RECORD',
+        b'{"type":"LOG","log":{"message":"a\1 {\\"type\\":\\"RECORD\\"}"}}',
+        b'{"type":"LOG","log":{"a\1":{"type":"RECORD"}}}',
+    ],
+)
+def test_log_messages_without_a_record_are_passed_over(line: bytes) -> None:
+    """However broken, and whatever they quote."""
+    assert isinstance(read_line(line), PassedOver)
 
 
 def test_a_broken_record_is_no_state() -> None:
