@@ -34,7 +34,9 @@ def add_service_arguments(parser: argparse.ArgumentParser, *, port: int) -> None
         "--host",
         default=LOOPBACK,
         metavar="ADDRESS",
-        help="address to listen on; any but loopback lets others read the data "
+        help="address to listen on; any but loopback lets others read, write and delete the data. "
+        "The paths to write to are open, as the service's own are: whatever reaches the port can "
+        "add data, also a page of another site in a browser of this machine "
         "(default: %(default)s)",
     )
     where.add_argument(
@@ -192,7 +194,7 @@ def run_until_signal(app: ASGIApp, listener: socket.socket, *, name: str) -> Non
         if not _is_loopback(listener):
             print(
                 f"{name}: warning: listening beyond this machine; "
-                "whoever reaches the port can read and delete the data",
+                "whoever reaches the port can read, write and delete the data",
                 file=sys.stderr,
             )
         print(f"{name} listening on {url_of(listener)}", flush=True)

@@ -81,12 +81,14 @@ class Database:
         before: int | None = None,
         limit: int | None = None,
         newest_first: bool = False,
+        most_bytes: int | None = None,
         **equal: str | None,
     ) -> list[dict[str, Any]]:
         """Rows of a table as JSON objects, oldest first unless told.
 
         Those numbered above `after` and below `before`, at most `limit`, whose columns named in
-        `equal` have that value; `None` sets no condition.
+        `equal` have that value; `None` sets no condition. None more is read once the JSON in them
+        has `most_bytes`.
         """
         columns = self._tables.columns[table]
         conditions = {name: value for name, value in equal.items() if value is not None}
@@ -98,7 +100,7 @@ class Database:
             where.append("sequence < :before")
         order = "sequence DESC" if newest_first else "sequence"
         bound = {**conditions, "after": after, "before": before}
-        return self._select(table, " AND ".join(where), order, limit, bound)
+        return self._select(table, " AND ".join(where), order, limit, bound, most_bytes=most_bytes)
 
     def beginning_with(
         self, table: str, column: str, text: str, *, limit: int
@@ -114,19 +116,31 @@ class Database:
         return self._select(table, f"{column} BETWEEN :first AND :last", column, limit, bound)
 
     def _select(
-        self, table: str, where: str, order: str, limit: int | None, bound: Mapping[str, Any]
+        self,
+        table: str,
+        where: str,
+        order: str,
+        limit: int | None,
+        bound: Mapping[str, Any],
+        *,
+        most_bytes: int | None = None,
     ) -> list[dict[str, Any]]:
         columns = self._tables.columns[table]
         # Names come from the tables of columns above; all values are bound.
         sql = f"SELECT {', '.join(columns)} FROM {table} WHERE {where}"  # noqa: S608
         sql += f" ORDER BY {order} LIMIT :limit"
         bound = {**bound, "limit": -1 if limit is None else limit}
+        left = float("inf") if most_bytes is None else most_bytes
+        found: list[dict[str, Any]] = []
         with self._lock:
-            rows = self._database.execute(sql, bound).fetchall()
-        found = [dict(zip(columns, row, strict=True)) for row in rows]
-        for row in found:
-            for name in self._tables.json & row.keys():
-                row[name] = orjson.loads(row[name])
+            for values in self._database.execute(sql, bound):
+                row = dict(zip(columns, values, strict=True))
+                for name in self._tables.json & row.keys():
+                    left -= len(row[name])
+                    row[name] = orjson.loads(row[name])
+                found.append(row)
+                if left <= 0:
+                    break
         return found
 
     def property_counts(self, *, limit: int) -> tuple[list[dict[str, Any]], int]:

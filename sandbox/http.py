@@ -25,6 +25,8 @@ from sandbox.options import ServiceOptions
 
 DEFAULT_LIMIT: Final = 1_000
 HIGHEST_LIMIT: Final = 10_000
+#: Of properties in one answer, but for its last row: so much JSON is ten times as much in memory.
+MOST_BYTES: Final = 4_000_000
 
 Endpoint = Callable[[Request], Response]
 
@@ -127,17 +129,20 @@ def _guarded(answer: Endpoint, bound_to: str) -> Endpoint:
 
 
 def listing(name: str, read: Callable[..., list[dict[str, Any]]], *filters: str) -> Endpoint:
-    """`{name: [...], "next_after": N}`; `next_after` is null on the last page."""
+    """`{name: [...], "next_after": N}`; `next_after` is null on the last page.
+
+    A page has `limit` rows, or fewer where they are large.
+    """
 
     def page(request: Request) -> Response:
         query = request.query_params
         after = _whole(query, "after", 0, 0, 2**63 - 1)
         limit = _whole(query, "limit", DEFAULT_LIMIT, 1, HIGHEST_LIMIT)
-        # One more than asked for tells whether there is another page.
-        rows = read(after=after, limit=limit + 1, **{field: query.get(field) for field in filters})
-        shown = rows[:limit]
-        more = len(rows) > limit
-        return _json({name: shown, "next_after": shown[-1]["sequence"] if more else None})
+        whose = {field: query.get(field) for field in filters}
+        rows = read(after=after, limit=limit, most_bytes=MOST_BYTES, **whose)
+        last = rows[-1]["sequence"] if rows else after
+        more = read(after=last, limit=1, **whose)
+        return _json({name: rows, "next_after": last if more else None})
 
     return page
 

@@ -31,19 +31,29 @@ class StandIn(Generic[Options, Store]):
         self._poison = frozenset(options.poison)
 
     def events(
-        self, *, after: int = 0, limit: int | None = None, **whose: Any
+        self,
+        *,
+        after: int = 0,
+        limit: int | None = None,
+        most_bytes: int | None = None,
+        **whose: Any,
     ) -> list[dict[str, Any]]:
         """Stored events, oldest first: those numbered above `after`, all of them by default.
 
         `whose` names columns and what must be in them; None is no condition.
         """
-        return self.store.rows("events", after=after, limit=limit, **whose)
+        return self.store.rows("events", after=after, limit=limit, most_bytes=most_bytes, **whose)
 
     def users(
-        self, *, after: int = 0, limit: int | None = None, **whose: Any
+        self,
+        *,
+        after: int = 0,
+        limit: int | None = None,
+        most_bytes: int | None = None,
+        **whose: Any,
     ) -> list[dict[str, Any]]:
         """Users in the order of their first sight; chosen as events are."""
-        return self.store.rows("users", after=after, limit=limit, **whose)
+        return self.store.rows("users", after=after, limit=limit, most_bytes=most_bytes, **whose)
 
     def requests(self) -> list[dict[str, Any]]:
         """The last 1,000 write requests, oldest first; see `journal.Entry`."""

@@ -121,10 +121,15 @@ class Sandbox(StandIn[SandboxOptions, Store]):
     # What the sandbox offers beside.
 
     def accounts(
-        self, *, after: int = 0, limit: int | None = None, **whose: Any
+        self,
+        *,
+        after: int = 0,
+        limit: int | None = None,
+        most_bytes: int | None = None,
+        **whose: Any,
     ) -> list[dict[str, Any]]:
         """Accounts in the order of their first sight; as users, with `account_id`."""
-        return self.store.rows("accounts", after=after, limit=limit, **whose)
+        return self.store.rows("accounts", after=after, limit=limit, most_bytes=most_bytes, **whose)
 
     def use_over_time(self) -> list[UseOverTime]:
         """Events taken by the quota window, for the last ten windows, by app_id."""

@@ -79,4 +79,4 @@ def test_listening_to_all() -> None:
         url = f"http://127.0.0.1:{port}/"
         answer = requests.get(url, headers={"Host": f"heap.example:{port}"}, timeout=5)
         assert answer.status_code == 200
-        assert "whoever reaches its port can read and delete" in answer.text
+        assert "whoever reaches its port can read, add and delete" in answer.text
