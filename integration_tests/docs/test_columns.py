@@ -78,3 +78,20 @@ def test_recipe(recipe: str) -> None:
     api, records, expected = map(json.loads, RECIPES.below(recipe).blocks("json"))
     schema = _schema_of({name: value for record in records for name, value in record.items()})
     assert [_becomes(api, record, schema) for record in records] == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("*", {"plan": "pro", "email": "Ann@x.com"}),
+        ("*, lower(email) as email", {"plan": "pro", "email": "ann@x.com"}),
+        ("* except (email)", {"plan": "pro"}),
+    ],
+)
+def test_columns_of_other_fields(written: str, sent: Json) -> None:
+    """`*` sends the column of the identity as it is written, unless it is told otherwise."""
+    assert written == "*" or f"`{written}`" in COLUMNS.below("Properties").source
+    users = {"api_type": "add_user_properties", "identity_column": "lower(email)"}
+    record = {"plan": "pro", "email": "Ann@x.com"}
+    body = _becomes({**users, "property_columns": written}, record, None)
+    assert (body["identity"], body["properties"]) == ("ann@x.com", sent)

@@ -22,12 +22,13 @@ HACKLE_BY_HAND = [
 ]
 #: Where `make sandbox` and `make sandbox-hackle` listen.
 HEAP, HACKLE = "http://127.0.0.1:8087", "http://127.0.0.1:8088"
+(MY_OWN,) = TRY_IT.below("Your own three records").commands
 (REPLAY,) = FAILURES.below("Send them again").commands
 EXAMPLES = [*README.blocks("json"), *FAILURES.blocks("json")]
 #: What is shown but for `make`, which the tests do not call, and Docker's, which
 #: `integration_tests/image` runs; test_scheduler.py has its own page.
 ONE_TEST = [line for line in Text.of("CONTRIBUTING.md").commands if not line.startswith("make ")]
-RUN = [*BY_HAND, *HACKLE_BY_HAND, REPLAY, *ONE_TEST]
+RUN = [*BY_HAND, MY_OWN, *HACKLE_BY_HAND, REPLAY, *ONE_TEST]
 PAGES = [
     *(page.name for page in sorted(ROOT.glob("*.md"))),
     *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))),
@@ -69,6 +70,17 @@ def test_by_hand(tmp_path: Path) -> None:
         assert "Ledger" in write.splitlines()[-1]
         assert len(json.loads(events)["events"]) == 2
         assert "rejected: identity_missing" in preview
+
+
+def test_my_own_records(tmp_path: Path) -> None:
+    """The records and the catalog as they are shown: two would be sent, a guest would not."""
+    shutil.copytree(ROOT / "sample_files", tmp_path / "sample_files")
+    records, catalog = TRY_IT.below("Your own three records").blocks("json")
+    (tmp_path / "my_orders.jsonl").write_text(records)
+    (tmp_path / "my_catalog.json").write_text(catalog)
+    preview = run(MY_OWN, tmp_path)
+    assert re.search(r"would be sent\W+2\b", preview), preview
+    assert re.search(r"rejected: identity_of_no_single_person \(first: 3\)\W+1\b", preview), preview
 
 
 def test_hackle_by_hand(tmp_path: Path) -> None:
