@@ -63,8 +63,11 @@ def blank_as_unset(text: str | None) -> str | None:
 OptionalText = Annotated[str | None, AfterValidator(blank_as_unset)]
 
 
-def address(text: str, example: str) -> str:
-    """`text` without blanks and slashes at its ends; raises where it is no such address."""
+def address(text: str, example: str, paths: tuple[str, ...] = ()) -> str:
+    """`text` without blanks and slashes at its ends; raises where it is no such address.
+
+    `paths` are those that requests put behind it, so it must not end in one.
+    """
     # Here: a start without an address need not wait for its import.
     from urllib3.util import parse_url  # noqa: PLC0415
 
@@ -83,6 +86,10 @@ def address(text: str, example: str) -> str:
     if "?" in text or "#" in text or "@" in text:
         raise PydanticCustomError(
             "address", "must not hold a query, a fragment or a password; only the address"
+        )
+    if path := next((path for path in paths if url.path.lower().endswith(path)), None):
+        raise PydanticCustomError(
+            "address", "must be the address only, without {path}", {"path": path}
         )
     if url.scheme == "http" and not _is_loopback(host):
         raise PydanticCustomError(

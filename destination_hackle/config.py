@@ -22,10 +22,12 @@ from bulk_destination.fields import address
 
 #: `Default.EVENT_URL` in commons/enums.py of hackle-sdk 3.9.0.
 DEFAULT_BASE_URL: Final = "https://event.hackle.io"
+#: What stands behind the address.
+PATH: Final = "/api/v2/events"
 
 
 def _base_url(text: str) -> str:
-    return address(text, DEFAULT_BASE_URL)
+    return address(text, DEFAULT_BASE_URL, (PATH,))
 
 
 #: It is sent as a header, so nothing else may be in it.

@@ -19,10 +19,9 @@ from bulk_destination.http.replies import Accepted, NotTheService, Refused, Repl
 from bulk_destination.http.words import KnownWords
 from bulk_destination.protocol.arguments import Samples
 from bulk_destination.protocol.catalog import Catalog
-from destination_hackle.config import DEFAULT_BASE_URL, HackleConfig
+from destination_hackle.config import DEFAULT_BASE_URL, PATH, HackleConfig
 from destination_hackle.payloads import UserEvents
 
-PATH: Final = "/api/v2/events"
 #: The SDK sends as many at a time; what the service takes at most is not published.
 MAX_ITEMS: Final = 500
 ENVELOPE: Final = (b'{"exposureEvents":[],"remoteConfigEvents":[],"trackEvents":[', b"]}")

@@ -41,6 +41,9 @@ from bulk_destination.mapping.values import (
     Skipped,
 )
 from destination_heap_analytics.config import (
+    ACCOUNT_PROPERTIES_PATH,
+    TRACK_PATH,
+    USER_PROPERTIES_PATH,
     AccountPropertiesConfig,
     ApiConfig,
     TrackConfig,
@@ -84,7 +87,7 @@ class Track:
     """Events. Heap stores the first event of an idempotency key and ignores later ones."""
 
     kind: ClassVar = "track"
-    path: ClassVar = "/api/track"
+    path: ClassVar = TRACK_PATH
     list_name: ClassVar = "events"
     merges: ClassVar = False
     event: ClassVar[tuple[str, str] | None] = ("event", "event_column")
@@ -231,7 +234,7 @@ class AddUserProperties(_AddProperties):
     """User properties; a name `id` in any casing is reserved by Heap and gets the stream's name."""
 
     kind: ClassVar = "add_user_properties"
-    path: ClassVar = "/api/add_user_properties"
+    path: ClassVar = USER_PROPERTIES_PATH
     list_name: ClassVar = "users"
     _field: ClassVar = "identity"
 
@@ -282,7 +285,7 @@ class AddAccountProperties(_AddProperties):
     """Account properties; Heap shows them once its Account ID setting names the property."""
 
     kind: ClassVar = "add_account_properties"
-    path: ClassVar = "/api/add_account_properties"
+    path: ClassVar = ACCOUNT_PROPERTIES_PATH
     list_name: ClassVar = "accounts"
     _field: ClassVar = "account_id"
 

@@ -25,6 +25,10 @@ from bulk_destination.fields import Frozen, OptionalText, address
 DEFAULT_BASE_URL: Final = "https://heapanalytics.com"
 #: Heap's EU data centre (https://developers.heap.io/reference/bulk-track).
 EU_BASE_URL: Final = "https://c.eu.heap-api.com"
+#: What stands behind the address, in the bulk and in the single form.
+TRACK_PATH: Final = "/api/track"
+USER_PROPERTIES_PATH: Final = "/api/add_user_properties"
+ACCOUNT_PROPERTIES_PATH: Final = "/api/add_account_properties"
 #: Requests of `add_user_properties` that one identity may be in, of any 30 s. Heap's page of the
 #: single form says so (https://developers.heap.io/reference/add-user-properties); that of the
 #: bulk form, which has the same address, says nothing, so it is kept there, too.
@@ -32,7 +36,8 @@ USER_REQUESTS: Final = 30
 
 
 def _base_url(text: str) -> str:
-    return address(text, f"{DEFAULT_BASE_URL} or {EU_BASE_URL}")
+    paths = (TRACK_PATH, USER_PROPERTIES_PATH, ACCOUNT_PROPERTIES_PATH)
+    return address(text, f"{DEFAULT_BASE_URL} or {EU_BASE_URL}", paths)
 
 
 AppId = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9]+$")]

@@ -176,6 +176,15 @@ def test_the_event_sent_cannot_be_stored(connector: Connector, serve: Serve) -> 
     assert all("identity" not in item and "user_id" not in item for item in items)
 
 
+@both
+@pytest.mark.parametrize("end", ["", "/", "/ "])
+def test_an_address_with_the_path_of_a_request(connector: Connector, end: str) -> None:
+    """As an API's page shows it: the path would stand there twice."""
+    path = {"heap": "/api/track", "hackle": "/api/v2/events"}[connector.service]
+    message = failure(connector, connector.config(f"http://127.0.0.1:9{path}{end}"))
+    assert message == f"base_url: must be the address only, without {path}"
+
+
 def test_all_faults_of_the_configuration(connector: Connector) -> None:
     """Each fault with its path, none of the values, in one message."""
     message = failure(

@@ -33,3 +33,11 @@ def test_what_is_no_address(text: str) -> None:
     """Of urllib3, which sends, `evil.test\\\\.localhost` is evil.test."""
     with pytest.raises(PydanticCustomError):
         address(text, "https://x.test")
+
+
+@pytest.mark.parametrize("path", ["/api/track", "/API/Track/", "/behind/a/proxy/api/track"])
+def test_an_address_with_the_path_of_a_request(path: str) -> None:
+    """The path would stand there twice; what only looks like it is an address."""
+    with pytest.raises(PydanticCustomError, match="without /api/track"):
+        address(f"https://x.test{path}", "https://x.test", ("/api/users", "/api/track"))
+    assert address(f"https://x.test{path}s", "https://x.test", ("/api/track",))

@@ -51,6 +51,8 @@ _CALL: Final = re.compile(rf"({'|'.join(FUNCTIONS)})\s*\(", re.IGNORECASE)
 _AS: Final = re.compile(r"\s+as(?:\s+|$)", re.IGNORECASE)
 _EXCEPT: Final = re.compile(r"(?:\s+|(?<=\*))except(?=\s|\(|$|\0)\s*", re.IGNORECASE)
 _SENTENCE: Final = re.compile(r"[A-Z][^.]*\s.*", re.DOTALL)
+#: What is most likely meant as a call, of whatever function.
+_LIKE_A_CALL: Final = re.compile(r"\w+\(.*\)", re.DOTALL)
 _MOST_CALLS: Final = 10
 _MOST_NAMES: Final = 20
 _BLOT: Final = "\0"
@@ -318,6 +320,8 @@ class _Reading:
                 more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
                 some = ", ".join(f"`{_writable(name)}`" for name in names[:_MOST_NAMES])
                 hints = f"; it has {some}{more}"
+        if _LIKE_A_CALL.fullmatch(text):
+            hints += "; there are the functions `lower`, `sha256` and, in property_columns, `json`"
         if self._wanted != "identity" and _SENTENCE.fullmatch(text):
             hints += f"; for a fixed name write {entries.Literal(text)} in single quotes"
         return hints

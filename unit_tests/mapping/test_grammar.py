@@ -216,6 +216,11 @@ def _problems(
         ("Order placed", "for a fixed name write 'Order placed' in single quotes"),
         ("emial", "the stream has no column `emial`; did you mean `email`?"),
         ("zzz", '; it has `email`, `user_id`, `status`, `Company\\u0020`, `"Amount, EUR"`, '),
+        (
+            "lowercase(email)",
+            "; there are the functions `lower`, `sha256` and",
+        ),
+        ("concat(email, 'x')", "; there are the functions `lower`, `sha256` and"),
         ("\u0435mail", "the stream has no column `\\u0435mail`; did you mean `email`?"),
         ("lower(" * 12 + "email" + ")" * 12, "more than 10 calls stand in each other"),
     ],
