@@ -59,15 +59,21 @@ class Line:
         head, _, self._seen = self._seen.partition(b"\r\n\r\n")
         return head
 
-    def body(self, head: bytes) -> bytes | None:
-        """Reads the body that `head` announces."""
+    def length(self, head: bytes) -> int:
+        """How long a body `head` announces."""
         [length] = [
             int(line.split(b":")[1])
             for line in head.lower().split(b"\r\n")
             if line.startswith(b"content-length:")
         ]
+        return length
+
+    def body(self, head: bytes, piece: int = 65_536, every: float = 0.0) -> bytes | None:
+        """Reads the body that `head` announces, a `piece` each time, `every` so many seconds."""
+        length = self.length(head)
         while len(self._seen) < length:
-            if not self._read():
+            time.sleep(every)
+            if not self._read(piece):
                 return None
         body, self._seen = self._seen[:length], self._seen[length:]
         with self.peer.lock:
@@ -83,8 +89,8 @@ class Line:
         head = self.head()
         return None if head is None else self.body(head)
 
-    def _read(self) -> bool:
-        part = self.socket.recv(65_536)
+    def _read(self, most: int = 65_536) -> bool:
+        part = self.socket.recv(most)
         self._seen += part
         return bool(part)
 

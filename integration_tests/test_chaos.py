@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from integration_tests.chaos.play import Figures, play
-from integration_tests.chaos.scenario import Service
+from integration_tests.chaos.scenario import KINDS, Service
 
 SEED, LARGEST = 6, 1_200
 RUNS: list[tuple[Service, int]] = [("heap", run) for run in range(12)]
@@ -25,3 +25,4 @@ def test_a_short_chaos() -> None:
     kinds = {kind for kind, count in met.faults.items() if count}
     assert {"400", "413", "429", "500", "503", "reset-before", "reset-after"} <= kinds
     assert {"hang", "hang-after"} & kinds
+    assert {*KINDS} <= kinds

@@ -122,6 +122,7 @@ CHAOS_LAYERS = [
         "hurried",
         "process",
         "witness",
+        "relay",
         "verdict",
         "play",
         "quotas",

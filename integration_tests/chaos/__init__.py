@@ -5,13 +5,14 @@ doubled.
     python -m integration_tests.chaos --service hackle --seed 1 --run 17  # one of its runs again
 
 A service, a seed and a number give a `Scenario`: what the source says, what the service does to
-the requests, and at which moments the connector is killed. The connector is a process, the service
-a server on a real socket; between them stands a `Witness`. Imports run downward:
+the requests, what befalls them on the way, and at which moments the connector is killed. The
+connector is a process, the service a server on a real socket; between them stand a `Relay`, which
+is the way, and before the service's door a `Witness`. Imports run downward:
 
     __main__
     play                          one run, from its scenario to its figures
     verdict    quotas             what must hold
-    model      witness   process
+    model      witness   relay   process
     scenario             leaks
     source
 

@@ -15,6 +15,7 @@ from signal import SIGKILL
 
 from integration_tests.chaos import verdict
 from integration_tests.chaos.process import Connector, Ended
+from integration_tests.chaos.relay import Relay, relayed
 from integration_tests.chaos.scenario import LARGEST, Death, Moment, Scenario, Service, drawn
 from integration_tests.chaos.source import Json, Row, State, read_anew
 from integration_tests.chaos.witness import Witness
@@ -66,13 +67,18 @@ def play(service: Service, seed: int, run: int, largest: int = LARGEST) -> Figur
 
 def load(scenario: Scenario) -> Figures:
     """Loads all of the scenario's input. Raises a BrokenPromiseError where a promise is broken."""
-    with watched(scenario.options) as (there, witness), tempfile.TemporaryDirectory() as folder:
-        run = _Run(scenario, there, witness, Path(folder))
+    with (
+        watched(scenario.options) as (there, witness),
+        relayed(scenario.on_the_way, there.url) as (url, relay),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        run = _Run(scenario, there, witness, relay, url, Path(folder))
         run.live()
         verdict.the_input_is_held(scenario, there, witness)
         statuses = there.stats()["requests"]["by_status"]
         run.figures.requests = there.stats()["requests"]["total"]
         run.figures.faults.update(there.stats()["faults"])
+        run.figures.faults.update(relay.met)
         run.figures.faults.update({name: statuses.get(name, 0) for name in ("400", "413")})
     return run.figures
 
@@ -98,6 +104,9 @@ class _Run:
     scenario: Scenario
     there: Heap | Hackle
     witness: Witness
+    relay: Relay
+    #: Where the connector sends.
+    url: str
     folder: Path
     figures: Figures = field(default_factory=lambda: Figures(runs=1))
 
@@ -116,10 +125,11 @@ class _Run:
 
     def _live_once(self, source: tuple[Row | State, ...], death: Death | None) -> int:
         """One process on `source`; returns how much of it is safe."""
+        self.relay.next_process()
         self.witness.next_process()
         faults = self._faults()
         states = verdict.States(source, self.witness.has_settled)
-        config = self.scenario.config(self.there.url)
+        config = self.scenario.config(self.url)
         ended = self._process(config, source, states, death)
         verdict.nothing_shown(ended, source, self.scenario.secret)
         self.figures.processes += 1
@@ -132,7 +142,7 @@ class _Run:
             return states.safe
         verdict.ended_well(ended, source, states.seen)
         faults = self._faults() - faults
-        verdict.requests_were_right(self.witness, ended, faults, self.scenario.hangs)
+        verdict.requests_were_right(self.witness, self.relay, ended, faults, self.scenario.hangs)
         self.figures.rejected += ended.ledger["rejected"]
         return len(source)
 

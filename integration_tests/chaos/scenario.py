@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from integration_tests.chaos.source import POISON, STREAM, Json, Row, Source, State
 from sandbox.faults import DEFAULT_KINDS, HANGS
@@ -25,6 +25,11 @@ LARGEST: Final = 8_000
 _SLOW_KINDS: Final = ("429-seconds", "429-date", *sorted(HANGS))
 _QUICK_KINDS: Final = tuple(kind for kind in DEFAULT_KINDS if kind not in _SLOW_KINDS)
 
+#: What befalls a request on its way: answers that announce others, the answer twice, one before the
+#: request was read, a gateway's page, an answer by the byte, a reader that takes its time.
+Kind = Literal["interim", "doubled", "early", "page", "trickle", "slow"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
 Moment = Literal["request", "answer", "state", "hundredth"]
 
 
@@ -42,12 +47,30 @@ class Death:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """Which requests meet what on the way. None do where there are no `kinds`."""
+
+    kinds: tuple[Kind, ...] = ()
+    rate: float = 0.0
+    seed: int = 0
+    #: Seconds that an answer takes which comes by the byte.
+    trickle: float = 0.1
+
+    def draw(self, number: int) -> tuple[Kind | None, Random]:
+        """What befalls request `number`, and the dice for what is left open."""
+        dice = Random(f"{self.seed}/{number}")
+        return (dice.choice(self.kinds) if dice.random() < self.rate else None), dice
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """One seeded sync."""
 
     service: Service
     api: str
     options: HeapOptions | HackleOptions
+    #: What happens on the way to the service.
+    on_the_way: Trouble
     #: Whether the connector's own waits and timeouts hold; else short ones.
     patient: bool
     requests_in_flight: int
@@ -160,6 +183,7 @@ def drawn(service: Service, seed: int, run: int, largest: int) -> Scenario:
         service=service,
         api=api,
         options=options,
+        on_the_way=_on_the_way(Random(f"{seed}/{run}/on the way"), slow),
         patient=patient,
         requests_in_flight=dice.randint(1, 8),
         mode=dice.choice(("append", "append_dedup")),
@@ -168,6 +192,18 @@ def drawn(service: Service, seed: int, run: int, largest: int) -> Scenario:
         deaths=(_death(dice), _death(dice)) if killed else (),
         chunks=dice.randrange(1 << 30),
         keyed=dice.random() < 0.6,
+    )
+
+
+def _on_the_way(dice: Random, hangs: bool) -> Trouble:
+    """Three runs of four meet something; where the service hangs, an answer may be as late."""
+    if dice.randrange(4) == 0:
+        return Trouble()
+    return Trouble(
+        kinds=tuple(dice.sample(KINDS, dice.randint(3, len(KINDS)))),
+        rate=0.15 if hangs else dice.choice((0.2, 0.5)),
+        seed=dice.randrange(1 << 30),
+        trickle=dice.choice((0.1, 2.5)) if hangs else 0.1,
     )
 
 
