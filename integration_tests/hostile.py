@@ -138,6 +138,8 @@ def peer(talk: Talk, buffer: int | None = None) -> Iterator[Peer]:
     with socket.socket() as listener:
         if buffer is not None:  # what connections inherit
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+            # Packets of loopback are larger than such a buffer, and sent by a timer then.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1_400)
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)
         there = Peer(f"http://127.0.0.1:{listener.getsockname()[1]}")

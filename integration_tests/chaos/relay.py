@@ -89,6 +89,9 @@ class Relay:
                     self._asked += 1
                     kind, dice = self.trouble.draw(self._asked)
                     self._is_known = self._is_known or said_yes
+                if kind == "early":
+                    self._answer_early(line, head, dice)
+                    return
                 with self._under_way():
                     said_yes = self._pass_on(line, service, head, kind, dice)
 
@@ -96,8 +99,6 @@ class Relay:
         self, line: Line, service: Line, head: bytes, kind: Kind | None, dice: Random
     ) -> bool:
         """One request and its answer; whether that was the service's yes."""
-        if kind == "early":
-            return self._answer_early(line, head, dice)
         if kind == "interim":
             line.send(interim(dice.choice((100, 102, 103))))
         body = line.body(head, _PIECE, _PAUSE) if kind == "slow" else line.body(head)
@@ -114,7 +115,7 @@ class Relay:
         self._hand_back(line, answered, kind, dice)
         return answered.startswith(b"HTTP/1.1 200")
 
-    def _answer_early(self, line: Line, head: bytes, dice: Random) -> bool:
+    def _answer_early(self, line: Line, head: bytes, dice: Random) -> None:
         """Before the request is read. Then this connection is of no use to anybody."""
         is_early = line.length(head) - len(line.taken()) > _UNSENT
         with self._lock:
@@ -123,7 +124,6 @@ class Relay:
         line.send(dice.choice(_EARLY) if is_early else _UNREAD)
         line.socket.shutdown(socket.SHUT_WR)
         line.wait_until_gone()
-        raise ConnectionError
 
     def _may_turn_away(self, body: bytes) -> bool:
         digest = hashlib.blake2b(body, digest_size=16).digest()

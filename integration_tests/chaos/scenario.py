@@ -201,7 +201,7 @@ def _on_the_way(dice: Random, hangs: bool) -> Trouble:
         return Trouble()
     return Trouble(
         kinds=tuple(dice.sample(KINDS, dice.randint(3, len(KINDS)))),
-        rate=0.15 if hangs else dice.choice((0.2, 0.5)),
+        rate=0.15 if hangs else dice.choice((0.2, 0.35)),
         seed=dice.randrange(1 << 30),
         trickle=dice.choice((0.1, 2.5)) if hangs else 0.1,
     )
