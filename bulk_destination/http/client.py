@@ -196,6 +196,11 @@ class BulkClient:
                 empty,
                 self._session.merge_environment_settings(empty.url, {}, True, None, None),
             )
+            proxy = requests.utils.select_proxy(self.endpoint.url, self._prepared[1]["proxies"])
+            if proxy and ("\\" in proxy or not proxy.isprintable()):
+                # urllib3 ends the host at a backslash: it may be another than is meant.
+                self._prepared = None
+                raise requests.exceptions.InvalidSchema
         empty, settings = self._prepared
         # A copy, so that no body stays here: up to a megabyte a lane.
         request = empty.copy()
@@ -228,7 +233,8 @@ def verdict_on(endpoint: Endpoint, reply: NotTheService | WrongAddress) -> SyncE
 
 def _is_of_proxy(error: Exception) -> bool:
     """Whether requests did not like a proxy's URL, for which it has no error of its own."""
-    return isinstance(error, requests.exceptions.InvalidSchema) or (
+    of_proxy = requests.exceptions.InvalidSchema | requests.exceptions.InvalidProxyURL
+    return isinstance(error, of_proxy) or (
         isinstance(error, requests.exceptions.InvalidURL) and error.request is not None
     )
 

@@ -205,6 +205,11 @@ def test_tls_through_a_proxy(
         ("http_proxy", "foo://127.0.0.1:1", "http://heap.invalid/in"),
         ("http_proxy", "http://[bad", "http://heap.invalid/in"),
         ("all_proxy", "socks5://127.0.0.1:1", "http://heap.invalid/in"),
+        ("http_proxy", "http://127.0.0.1:9\\@proxy.invalid", "http://heap.invalid/in"),
+        ("all_proxy", "127.0.0.1:9\\x", "http://heap.invalid/in"),
+        ("http_proxy", "http://127.0.0.1:9/\x7f", "http://heap.invalid/in"),
+        ("http_proxy", "http://127.0.0.1:99999", "http://heap.invalid/in"),
+        ("http_proxy", "http:///", "http://heap.invalid/in"),
     ],
 )
 def test_a_variable_that_is_wrong_is_named(
