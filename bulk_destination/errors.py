@@ -73,10 +73,10 @@ class NothingAcceptedError(SyncError):
 
     failure_type = "config_error"
 
-    def __init__(self, service: str, reasons: str, columns: str) -> None:
+    def __init__(self, service: str, reasons: str, way_out: str) -> None:
         super().__init__(
-            f"No record could be sent to {service}: {reasons}. Check the configuration "
-            f"({columns}); no state was saved, so the next sync reads these records again"
+            f"No record could be sent to {service}: {reasons}. {way_out}; no state was saved, so "
+            "the next sync reads these records again"
         )
 
 

@@ -7,7 +7,13 @@ from typing import Final, Generic, TypeVar
 from bulk_destination.errors import BrokenStateError
 from bulk_destination.ledger import Ledger, Ledgers
 from bulk_destination.mapping.record_mapper import Payload, RecordMapper
-from bulk_destination.mapping.values import INEXACT, Rejected, Skipped
+from bulk_destination.mapping.values import (
+    INEXACT,
+    OF_ANOTHER_STREAM,
+    UNREADABLE,
+    Rejected,
+    Skipped,
+)
 from bulk_destination.protocol.catalog import Catalog
 from bulk_destination.protocol.lines import LONGEST_LINE
 from bulk_destination.protocol.messages import (
@@ -22,10 +28,7 @@ from bulk_destination.protocol.messages import (
 
 Item = TypeVar("Item")
 
-#: A line that is no Airbyte message; it may have been a record.
-UNREADABLE: Final = Rejected("unreadable")
 _TOO_LONG: Final = Rejected("too_long")
-_OF_ANOTHER_STREAM: Final = Rejected("of_another_stream")
 
 
 @dataclass(slots=True)
@@ -73,7 +76,7 @@ class Intake(Generic[Item]):
             self._ledger.read += 1
             stream = self.stream
             if stream is None:
-                return _OF_ANOTHER_STREAM
+                return OF_ANOTHER_STREAM
             self.records[stream] += 1
             payload = self._mapper.payload(message["data"], message.get("emitted_at"))
             return (

@@ -29,18 +29,17 @@ from bulk_destination.delivery.throttling import Throttling, running_status
 from bulk_destination.errors import (
     InterruptedSyncError,
     LedgerError,
-    NothingAcceptedError,
     StreamsFailedError,
     SyncError,
 )
 from bulk_destination.http.client import READ_TIMEOUT, BulkClient
 from bulk_destination.http.pacing import RetryPolicy
-from bulk_destination.intake import UNREADABLE, Intake
+from bulk_destination.intake import Intake
 from bulk_destination.ledger import Ledger, Ledgers
 from bulk_destination.look.dry_run import DryRun
 from bulk_destination.look.progress import Progress
 from bulk_destination.mapping.record_mapper import Payload
-from bulk_destination.mapping.values import Rejected, Skipped
+from bulk_destination.mapping.values import UNREADABLE, Rejected, Skipped
 from bulk_destination.protocol.checkpoints import MOST_IN_MEMORY, Checkpoints
 from bulk_destination.protocol.lines import LongLine
 from bulk_destination.protocol.messages import Message, StateMessage, envelope, is_envelope
@@ -48,7 +47,7 @@ from bulk_destination.protocol.spool import Spool
 from bulk_destination.rejected.object_storage import ObjectStorage, open_object_storage
 from bulk_destination.rejected.rejected_files import MAX_KEPT_BYTES, RejectedFiles
 from bulk_destination.rejected.rejected_records import folder, folder_of_no_stream
-from bulk_destination.verdict import Verdict, is_refused, nothing_accepted, verdict
+from bulk_destination.verdict import Verdict, is_lost, is_refused, lost, nothing_accepted, verdict
 
 logger = logging.getLogger("airbyte")
 
@@ -478,12 +477,7 @@ class Sync(Generic[Item]):
     @property
     def _is_lost(self) -> bool:
         """Whether all that came so far belongs to no stream of several."""
-        ledgers = self._ledgers
-        return (
-            len(ledgers.of_streams) > 1
-            and ledgers.elsewhere.none_accepted
-            and not any(ledger.read for ledger in ledgers.of_streams)
-        )
+        return is_lost(self._ledgers)
 
     def _kept(self, stream: int) -> bool:
         """Whether files hold, or will, all that was rejected."""
@@ -549,10 +543,8 @@ class Sync(Generic[Item]):
             raise errors[0][1]
         if errors:
             raise StreamsFailedError(errors)
-        if self._is_lost:
-            reasons = self._ledgers.elsewhere.reasons()
-            names = "names and namespaces of its streams"
-            raise NothingAcceptedError(routes[0].endpoint.service, reasons, names)
+        if error := lost(self._ledgers, routes):
+            raise error
 
 
 def _limit(requests_in_flight: int | None, endpoints: int) -> ConcurrencyLimit:

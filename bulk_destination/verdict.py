@@ -9,11 +9,17 @@ warning. It is one, too, where files hold all that was rejected, as nothing is l
 A sync of several streams is judged stream by stream: it fails if one of them does.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from bulk_destination.connection import Route
 from bulk_destination.errors import NothingAcceptedError, SyncError, TooManyRejectedError
-from bulk_destination.ledger import ENOUGH_TO_JUDGE, Ledger
+from bulk_destination.ledger import ENOUGH_TO_JUDGE, Ledger, Ledgers
+from bulk_destination.mapping.values import OF_ANOTHER_STREAM, UNREADABLE
+
+#: Streams of a catalog that an error names.
+_MOST_STREAMS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +64,46 @@ def nothing_accepted(ledger: Ledger, route: Route) -> NothingAcceptedError:
     columns = [f"{field} `{column}`" for field, column in route.columns]
     if ledger.empty:
         columns.append("property_columns")
+    hints = route.mapper.presence.hints(ledger.lacking)
+    way_out = nothing_found(ledger, [route]) or " ".join(
+        [*hints, f"Check the configuration ({', '.join(columns)})"]
+    )
     reasons = ", ".join(filter(None, (ledger.reasons(), ledger.skips())))
-    return NothingAcceptedError(route.endpoint.service, reasons, ", ".join(columns))
+    return NothingAcceptedError(route.endpoint.service, reasons, way_out)
+
+
+def nothing_found(ledger: Ledger, routes: Sequence[Route]) -> str | None:
+    """What to do where nothing that was read is a record of these streams; None if some was."""
+    if ledger.skipped or not ledger.rejected:
+        return None
+    if ledger.rejected.keys() == {UNREADABLE.reason}:
+        return "stdin holds no Airbyte records (one JSON message a line, as a source prints them)"
+    if ledger.rejected.keys() <= {UNREADABLE.reason, OF_ANOTHER_STREAM.reason}:
+        names = ", ".join(str(route.stream) for route in routes[:_MOST_STREAMS])
+        more = f" and {len(routes) - _MOST_STREAMS} more" if len(routes) > _MOST_STREAMS else ""
+        return f"No record is of a stream of the catalog, which has {names}{more}"
+    return None
+
+
+def lost(ledgers: Ledgers, routes: Sequence[Route]) -> NothingAcceptedError | None:
+    """The error of a sync of several streams, if all that came belongs to none of them."""
+    if not is_lost(ledgers):
+        return None
+    way_out = nothing_found(ledgers.elsewhere, routes)
+    return NothingAcceptedError(
+        routes[0].endpoint.service,
+        ledgers.elsewhere.reasons(),
+        way_out or "Check the configuration (names and namespaces of its streams)",
+    )
+
+
+def is_lost(ledgers: Ledgers) -> bool:
+    """Whether all that came so far belongs to no stream of several."""
+    return (
+        len(ledgers.of_streams) > 1
+        and ledgers.elsewhere.none_accepted
+        and not any(ledger.read for ledger in ledgers.of_streams)
+    )
 
 
 def _is_quiet(ledger: Ledger, route: Route, kept: bool) -> bool:

@@ -64,7 +64,9 @@ class UserEvents:
         reading.done()
         self.names = reading.names
         self._skips_deleted = DELETED_AT not in reading.columns
-        self.presence = Presence({USER_ID.field: user_id, "event_key": key}, stream.schema)
+        self.presence = Presence(
+            {USER_ID.field: user_id, "event_key": key, **reading.event_ids}, stream.schema
+        )
         self._event_key = compile_expression(key, stream.schema, Found(key))
         found_user = Found(user_id)
         self._user_id, self._read_user_id = compile_identity(

@@ -104,7 +104,9 @@ class Track:
         reading.done()
         self.names = reading.names
         self._skips_deleted = DELETED_AT not in reading.columns
-        self.presence = Presence({PERSON.field: identity, "event": event}, stream.schema)
+        self.presence = Presence(
+            {PERSON.field: identity, "event": event, **reading.event_ids}, stream.schema
+        )
         self._event = compile_expression(event, stream.schema, Found(event))
         found_identity = Found(identity)
         self._identity, self._read_identity = compile_identity(

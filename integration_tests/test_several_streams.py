@@ -220,6 +220,17 @@ def test_a_record_without_a_namespace_is_of_neither(connector: Connector, namesp
     assert outcome.ledger["rejected_by_reason"] == {"of_another_stream": 1}
 
 
+def test_all_records_are_of_no_stream(connector: Connector) -> None:
+    """The error names the streams that there are; a dry run ends so, too."""
+    lines = [row("orders", n).replace(b'"orders"', b'"gone"') for n in range(3)]
+    names = ", ".join(f"`{stream}`" for stream in THREE)
+    with running() as heap:
+        for dry in (False, True):
+            outcome = connector.write_here(config(heap.url, dry_run=dry), lines, catalog(*THREE))
+            assert outcome.error["failure_type"] == "config_error"
+            assert f"a stream of the catalog, which has {names}" in outcome.error["message"]
+
+
 def test_rejected_files_tell_streams_apart(connector: Connector, tmp_path: Path) -> None:
     """Each stream's lie in a folder of its own, and what is of none lies beside them."""
     kept = tmp_path / "kept"

@@ -21,6 +21,7 @@ from bulk_destination.delivery import delivery
 from bulk_destination.look.preview import Preview
 from destination_heap_analytics import DestinationHeapAnalytics
 from destination_heap_analytics.service import HEAP
+from integration_tests.conftest import STREAM, record
 from integration_tests.services import EVENTS, both, every_api
 from sandbox.heap import running
 
@@ -87,6 +88,29 @@ QUIET = {
     "100 are too many": Story([guest(n) for n in range(100)], **held("100 (first at record 1)")),
     "an object is no identity": Story([good(1) | {"who": {"a": 1}}, guest(2)], **held("not_text")),
     "a line that is none": Story([guest(1), b"zaphod\n"], **held("unreadable: 1")),
+    "the nearest name of a column of no row": Story(
+        [{"name": "E", "whom": "a@example.com"}],
+        **held("1). `who` was in no record; did you mean `whom`? Check the configuration (event"),
+    ),
+    "a fixed name in double quotes": Story(
+        [good(1)],
+        config={"api__event_column": '"Order placed"'},
+        **held(
+            "`\"Order placed\"` was in no record; for a fixed name write 'Order placed' in single "
+            "quotes. Check"
+        ),
+    ),
+    "an event ID of no row": Story(
+        [good(1)], config={"api__event_id_column": "order"}, **held("`order` was in no record. ")
+    ),
+    "no messages": Story(
+        [b"name,who\n", b"E,a@example.com\n"],
+        **held("stdin holds no Airbyte records (one JSON message a line, as a source prints them)"),
+    ),
+    "all of another stream": Story(
+        [record(good(1), stream="elsewhere"), b"zaphod\n"],
+        **held(f"No record is of a stream of the catalog, which has `{STREAM}`; no state"),
+    ),
     "files hold them all": Story([guest(n) for n in range(150)], files=True, warns="files"),
     "files hold what no row is to blame for": Story(
         [good(1) | {"who": [2]}], files=True, warns="files"

@@ -262,3 +262,34 @@ def test_what_a_schema_says_of_the_columns(connector: Connector) -> None:
         (event,) = local.events()
         assert "ssn" not in event["properties"]
     assert "these were not sent: `ssn`" in outcome.logs
+
+
+# -- names that nothing has ----------------------------------------------------------------------
+
+
+@both
+def test_a_fixed_name_in_double_quotes(connector: Connector) -> None:
+    """Sync and preview say how it is written; the state stays."""
+    field = "api__event_column" if connector.service == "heap" else "event_key_column"
+    lines = [connector.record(connector.event(n)) for n in range(3)]
+    words = "for a fixed name write 'Order placed' in single quotes."
+    with connector.running() as local:
+        config = connector.config(local.url, **{field: '"Order placed"'})
+        outcome = connector.write_here(config, [*lines, connector.state(1)])
+        assert connector.landed(local) == []
+    assert words in outcome.error["message"]
+    assert outcome.states == []
+    shown = preview(connector, lines, "--json", config=config)
+    assert words in json.loads(shown.stdout)["would_fail"]
+
+
+@both
+def test_a_file_without_messages(connector: Connector) -> None:
+    """A table, say: no column is blamed, and nothing of it is shown."""
+    lines = [b"name,who\n", b"Signed Up,ann@example.com\n"]
+    words = "stdin holds no Airbyte records (one JSON message a line, as a source prints them); no"
+    with connector.running() as local:
+        outcome = connector.write_here(connector.config(local.url), lines)
+    assert words in outcome.error["message"]
+    assert "ann@" not in outcome.logs + outcome.error["message"]
+    assert words in json.loads(preview(connector, lines, "--json").stdout)["would_fail"]

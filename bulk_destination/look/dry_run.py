@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, NoReturn, TypeVar
 
 from bulk_destination.connection import Connection
-from bulk_destination.errors import InterruptedSyncError, StreamsFailedError
-from bulk_destination.intake import UNREADABLE, Intake
+from bulk_destination.errors import InterruptedSyncError, NothingAcceptedError, StreamsFailedError
+from bulk_destination.intake import Intake
 from bulk_destination.ledger import Ledgers
 from bulk_destination.look.plan import Plan
 from bulk_destination.mapping.record_mapper import Payload
-from bulk_destination.mapping.values import Rejected, Skipped
+from bulk_destination.mapping.values import UNREADABLE, Rejected, Skipped
 from bulk_destination.protocol.messages import Message, StateMessage
+from bulk_destination.verdict import lost
 
 logger = logging.getLogger("airbyte")
 
@@ -29,7 +30,7 @@ class DryRun(Generic[Item]):
         *,
         tells_all: bool = False,
     ) -> None:
-        routes = connection.routes
+        self._routes = routes = connection.routes
         self.ledgers = Ledgers(len(routes))
         mappers = [route.mapper for route in routes]
         self._intake = Intake(read, connection.catalog, mappers, self.ledgers)
@@ -64,7 +65,14 @@ class DryRun(Generic[Item]):
         ]
         if errors:
             raise errors[0][1] if len(self.plans) == 1 else StreamsFailedError(errors)
+        if error := self.lost:
+            raise error
         return iter(())
+
+    @property
+    def lost(self) -> NothingAcceptedError | None:
+        """The error of several streams, if all that came belongs to none of them."""
+        return lost(self.ledgers, self._routes)
 
     @property
     def position(self) -> int:

@@ -4,19 +4,28 @@ A row without an identity is a matter of that row; an identity column that is ne
 stream's schema nor in any record is one of the configuration.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
-from bulk_destination.mapping.columns import Lookup, Record, Schema, lists_properties, resolve
+from bulk_destination.mapping.columns import (
+    Lookup,
+    Record,
+    Schema,
+    lists_properties,
+    record_paths,
+    resolve,
+)
 from bulk_destination.mapping.entries import (
     Column,
     Expression,
     Literal,
     Path,
+    Spelled,
     source_of,
     values_of,
 )
 from bulk_destination.mapping.lookups import compile_path
+from bulk_destination.mapping.spelling import did_you_mean, nearest
 from bulk_destination.mapping.values import MISSING
 
 
@@ -28,14 +37,18 @@ class Presence:
 
     def __init__(self, fields: Mapping[str, Expression], schema: Schema | None) -> None:
         self._unseen: dict[str, list[Lookup]] = {}
+        self._paths: dict[str, list[Path]] = {}
+        self._last_record: Record = {}
         for field, expression in fields.items():
             sources = [source_of(value) for value in values_of(expression)]
             paths = [source for source in sources if not isinstance(source, Literal)]
             if not any(_is_listed(path, schema) for path in paths):
                 self._unseen[field] = [compile_path(path, schema) for path in paths]
+                self._paths[field] = paths
 
     def look(self, record: Record) -> None:
         """Takes note of the columns of a record."""
+        self._last_record = record
         for field, lookups in [*self._unseen.items()]:
             if any(look_up(record) is not MISSING for look_up in lookups):
                 del self._unseen[field]
@@ -43,6 +56,27 @@ class Presence:
     def is_nowhere(self, field: str) -> bool:
         """Whether no column of `field` is in the schema, nor was in a record."""
         return field in self._unseen
+
+    def hints(self, lacking: Set[str]) -> list[str]:
+        """A sentence for each column that was nowhere, of the fields that records had nothing for:
+        the nearest names of the last record, or how a fixed name is written.
+        """
+        names = list(record_paths(self._last_record))
+        return [
+            f"`{path}` was in no record{_meant(path, names) or '.'}"
+            for field in self._unseen
+            if field in lacking
+            for path in self._paths[field]
+        ]
+
+
+def _meant(path: Path, names: list[str]) -> str:
+    if near := did_you_mean(nearest(path.path, names)):
+        return near
+    # In SQL, double quotes are a name's, and so they are here.
+    if isinstance(path, Spelled) and len(path.keys) == 1:
+        return f"; for a fixed name write {Literal(path.path)} in single quotes."
+    return ""
 
 
 def _is_listed(path: Path, schema: Schema | None) -> bool:

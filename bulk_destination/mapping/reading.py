@@ -38,6 +38,8 @@ class Reading:
     columns: set[str] = field(default_factory=set)
     #: The same, the properties that they become, and fixed texts.
     names: set[str] = field(default_factory=set)
+    #: What an event is known by, where that is configured, by the words that begin its rejections.
+    event_ids: dict[str, Expression] = field(default_factory=dict)
 
     def value(
         self, path: str, text: str, fits: Callable[[object], object] | None = None
@@ -62,7 +64,7 @@ class Reading:
         """Reads what an event is known by, where the field is set."""
         if text is None:
             return None
-        expression = self.identity(path, text)
+        self.event_ids[EVENT_ID.field] = expression = self.identity(path, text)
         look, read = compile_identity(expression, self.schema, EVENT_ID, Found(expression))
         return lambda record: read(look(record))
 

@@ -72,6 +72,11 @@ DELETED: Final = Skipped("deleted_in_source")
 #: An update without a property: a service would make somebody of it of whom nothing is known.
 NOTHING_TO_SAY: Final = Skipped("no_property_to_send", empty=True)
 
+#: A line that is no Airbyte message; it may have been a record.
+UNREADABLE: Final = Rejected("unreadable")
+#: A record of a stream that the catalog does not have.
+OF_ANOTHER_STREAM: Final = Rejected("of_another_stream")
+
 #: The identifying number of this record was read as a double; read it again, exactly.
 INEXACT: Final = Rejected("identifier_not_exact")
 
