@@ -20,7 +20,7 @@ from bulk_destination.mapping.properties import Limits, PropertyMapper, cut
 from bulk_destination.mapping.reading import Reading
 from bulk_destination.mapping.record_mapper import Payload
 from bulk_destination.mapping.stream import Stream
-from bulk_destination.mapping.times import Now, Times
+from bulk_destination.mapping.times import Now, Times, zone_assumed
 from bulk_destination.mapping.values import DELETED, MISSING, Rejected, Skipped
 from destination_hackle.config import HackleConfig
 from destination_hackle.values import (
@@ -57,8 +57,12 @@ class UserEvents:
         value = reading.optional(
             "value_column", config.value_column, lambda value: event_value(value, Adjustments())
         )
-        self._times = Times(ZoneInfo(config.time_zone), now)
-        when = reading.optional("timestamp_column", config.timestamp_column, self._times.read)
+        zone = ZoneInfo(config.time_zone)
+        # A fixed time is read once before all records, and is none of theirs.
+        fits = Times(zone, now).read
+        when = reading.optional("timestamp_column", config.timestamp_column, fits)
+        self._times = Times(zone, now)
+        self._fields_set = config.model_fields_set
         selection = reading.properties("property_columns", config.property_columns)
         event_id = reading.event_id("event_id_column", config.event_id_column)
         reading.done()
@@ -126,6 +130,7 @@ class UserEvents:
         """What the user should know at the end of a sync: names of columns, never a value."""
         return [
             *self._unseen(),
+            *zone_assumed(self._times, self._timestamp.column, self._fields_set),
             *self._keys.warnings(),
             *self._adjusted(),
             *cut(self.adjustments),

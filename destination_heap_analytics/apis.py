@@ -30,7 +30,7 @@ from bulk_destination.mapping.properties import PropertyMapper, Scalar, cut
 from bulk_destination.mapping.reading import Reading
 from bulk_destination.mapping.record_mapper import Payload, RecordMapper
 from bulk_destination.mapping.stream import Stream
-from bulk_destination.mapping.times import Now, Times, utc_milliseconds
+from bulk_destination.mapping.times import Now, Times, utc_milliseconds, zone_assumed
 from bulk_destination.mapping.values import (
     DELETED,
     MISSING,
@@ -97,8 +97,12 @@ class Track:
         reading = Reading(stream.schema)
         event = reading.value("api.event_column", config.event_column, event_name)
         identity = reading.identity("api.identity_column", config.identity_column)
-        self._times = Times(ZoneInfo(config.time_zone), now)
-        when = reading.optional("api.timestamp_column", config.timestamp_column, self._times.read)
+        zone = ZoneInfo(config.time_zone)
+        # A fixed time is read once before all records, and is none of theirs.
+        fits = Times(zone, now).read
+        when = reading.optional("api.timestamp_column", config.timestamp_column, fits)
+        self._times = Times(zone, now)
+        self._fields_set = config.model_fields_set
         selection = reading.properties("api.property_columns", config.property_columns)
         event_id = reading.event_id("api.event_id_column", config.event_id_column)
         reading.done()
@@ -166,7 +170,12 @@ class Track:
             "the sync"
             for column in [self._timestamp_column]
             if not self._timestamp_seen and column is not None
-        ] + [*self._mapper.warnings(), *self._keys.warnings(), *cut(self.adjustments)]
+        ] + [
+            *zone_assumed(self._times, self._timestamp_column, self._fields_set),
+            *self._mapper.warnings(),
+            *self._keys.warnings(),
+            *cut(self.adjustments),
+        ]
 
     def notices(self) -> list[str]:
         return self._keys.notices()

@@ -293,3 +293,36 @@ def test_a_file_without_messages(connector: Connector) -> None:
     assert words in outcome.error["message"]
     assert "ann@" not in outcome.logs + outcome.error["message"]
     assert words in json.loads(preview(connector, lines, "--json").stdout)["would_fail"]
+
+
+# -- times that name no zone ---------------------------------------------------------------------
+
+
+@both
+@pytest.mark.parametrize("zone", [None, "", "UTC", "Europe/Riga"])
+def test_times_without_a_zone(connector: Connector, zone: str | None) -> None:
+    """How many were read as UTC is said once, by sync, dry run and preview, if nobody chose it."""
+    prefix = "api__" if connector.service == "heap" else ""
+    at = [
+        "2026-01-02 03:04",
+        "20260102",
+        "2026-01-02T05:04:05+02:00",
+        1767323046,
+        "1970-01-01",
+        "x",
+    ]
+    lines = [
+        connector.record(connector.event(n) | {"placed_at": each}) for n, each in enumerate(at)
+    ]
+    fields = {f"{prefix}timestamp_column": "placed_at", f"{prefix}time_zone": zone}
+    words = "`placed_at` names no zone in 2 records; read as UTC (time_zone)"
+    with connector.running() as local:
+        config = connector.config(local.url, **fields)
+        outcome = connector.write_here(config, lines).succeeded()
+        assert connector.landed(local) == [0, 1, 2, 3]
+        dry = connector.write_here({**config, "dry_run": True}, lines)
+        found = json.loads(preview(connector, lines, "--json", config=config).stdout)
+    times = 0 if zone else 1
+    assert outcome.logs.count(words) == times
+    assert dry.logs.count(f"Look at this: {words}") == times
+    assert found["warnings"].count(words) == times

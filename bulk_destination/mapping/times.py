@@ -5,7 +5,7 @@ as digits, and what programs write for "no time" is none.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -46,12 +46,14 @@ _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  # as it is written, in any
 _FINER: Final = {10**6: "microseconds", 10**9: "nanoseconds"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Times:
-    """Reads times; one without a zone is in `zone`."""
+    """Reads times; one without a zone is in `zone`, and is counted."""
 
     zone: tzinfo
     now: Now
+    #: How many named no zone.
+    without_zone: int = 0
 
     def read(self, value: object) -> str | Rejected:
         """A moment as text of at most milliseconds, or a rejection.
@@ -109,7 +111,7 @@ class Times:
             return _NOT_PLAUSIBLE
         if local.year < EARLIEST.year:
             return _NOT_PLAUSIBLE
-        return self._in_utc(local.replace(tzinfo=self.zone))
+        return self._zoned(local)
 
     def _from_iso(self, match: re.Match[str]) -> datetime | Rejected:
         zone = match["zone"] or ""
@@ -121,13 +123,25 @@ class Times:
             moment = datetime.fromisoformat(f"{day}T{clock}.{fraction}{offset}")
         except ValueError:
             return _NOT_READABLE
-        return self._in_utc(moment if zone else moment.replace(tzinfo=self.zone))
+        return self._in_utc(moment) if zone else self._zoned(moment)
+
+    def _zoned(self, local: datetime) -> datetime | Rejected:
+        moment = self._in_utc(local.replace(tzinfo=self.zone))
+        self.without_zone += not isinstance(moment, Rejected)
+        return moment
 
     @staticmethod
     def _in_utc(moment: datetime) -> datetime | Rejected:
         """Of an hour that comes twice the first; one that never comes moves forward (PEP 495)."""
         none = _no_time(moment)
         return none or moment.astimezone(UTC)
+
+
+def zone_assumed(times: Times, column: object, fields_set: Set[str]) -> list[str]:
+    """What to say where times named no zone and nobody said which is meant."""
+    if not times.without_zone or "time_zone" in fields_set:
+        return []
+    return [f"`{column}` names no zone in {times.without_zone:,} records; read as UTC (time_zone)"]
 
 
 def utc_milliseconds(moment: datetime) -> str:
