@@ -119,8 +119,8 @@ def test_large_states_that_stay(connector: Connector) -> None:
         assert [state["id"] for state in outcome.states] == list(range(41))
         assert_small(outcome)
         outcome = connector.write(config, lines(b""))
-    assert outcome.error["failure_type"] == "config_error"
-    assert outcome.states == []
+    assert outcome.code == 0  # A quiet hour: they leave at the end.
+    assert len(outcome.states) == 41
     assert_small(outcome)
 
 

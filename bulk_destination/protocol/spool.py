@@ -30,14 +30,15 @@ class Spool:
         """Writes a line; what is given takes it back, once. Both raise TemporaryFileError."""
         if self._last is None or self._last.size > _LARGEST_FILE:
             self._last = _File(temporary_file())
-        file, at = self._last, self._last.size
+        # Not `line` itself below: what is given would keep it.
+        file, at, size = self._last, self._last.size, len(line)
         with temporary_file_errors():
             file.file.seek(at)
             file.file.write(line)
             file.file.flush()
-        file.size += len(line)
+        file.size += size
         file.waiting += 1
-        return lambda: self._take(file, at, len(line))
+        return lambda: self._take(file, at, size)
 
     def _take(self, file: _File, at: int, size: int) -> bytes:
         with temporary_file_errors():
