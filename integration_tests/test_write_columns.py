@@ -284,6 +284,18 @@ def test_a_fixed_name_in_double_quotes(connector: Connector) -> None:
 
 
 @both
+def test_an_event_id_that_no_record_has(connector: Connector) -> None:
+    """It is misspelled, so the state stays."""
+    field = "api__event_id_column" if connector.service == "heap" else "event_id_column"
+    lines = [connector.record(connector.event(1) | {"order": 7}), connector.state(1)]
+    with connector.running() as local:
+        config = connector.config(local.url, **{field: "ordr"})
+        outcome = connector.write_here(config, lines)
+    assert "`ordr` was in no record; did you mean `order`?" in outcome.error["message"]
+    assert outcome.states == []
+
+
+@both
 def test_a_file_without_messages(connector: Connector) -> None:
     """A table, say: no column is blamed, and nothing of it is shown."""
     lines = [b"name,who\n", b"Signed Up,ann@example.com\n"]
@@ -326,3 +338,14 @@ def test_times_without_a_zone(connector: Connector, zone: str | None) -> None:
     assert outcome.logs.count(words) == times
     assert dry.logs.count(f"Look at this: {words}") == times
     assert found["warnings"].count(words) == times
+
+
+@both
+def test_a_fixed_time_without_a_zone(connector: Connector) -> None:
+    """It is one of each record, and of no other."""
+    field = "api__timestamp_column" if connector.service == "heap" else "timestamp_column"
+    lines = [connector.record(connector.event(n)) for n in range(3)]
+    with connector.running() as local:
+        config = connector.config(local.url, **{field: "'2026-01-02'"})
+        outcome = connector.write_here(config, lines).succeeded()
+    assert "`'2026-01-02'` names no zone in 3 records" in outcome.logs

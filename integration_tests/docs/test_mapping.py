@@ -201,6 +201,13 @@ def test_data_type(kind: str, what: str) -> None:
     assert properties(kind, before, "*") == rest | after
 
 
+def test_a_number_as_text() -> None:
+    """It stays text on all of Heap's APIs."""
+    assert "A number that comes as text, as from a CSV file, stays text." in HEAP.source
+    for name in ("track", "add_user_properties", "add_account_properties"):
+        assert properties(name, {"price": "9.50"}, "price") == {"price": "9.50"}
+
+
 @pytest.mark.parametrize("spelling", ["id", "ID", "Id", "iD"])
 def test_a_reserved_name(spelling: str) -> None:
     """A user property `id` gets the stream's name; on the other APIs it stays."""
