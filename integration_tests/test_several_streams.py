@@ -229,6 +229,15 @@ def test_all_records_are_of_no_stream(connector: Connector) -> None:
             outcome = connector.write_here(config(heap.url, dry_run=dry), lines, catalog(*THREE))
             assert outcome.error["failure_type"] == "config_error"
             assert f"a stream of the catalog, which has {names}" in outcome.error["message"]
+    files = connector.file(config("http://127.0.0.1:9")), connector.file(catalog(*THREE))
+    shown = subprocess.run(
+        [*program("heap"), "preview", "--config", files[0], "--catalog", files[1], "--json"],
+        input=b"".join(lines),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert f"which has {names}" in json.loads(shown.stdout)["would_fail"]
 
 
 def test_rejected_files_tell_streams_apart(connector: Connector, tmp_path: Path) -> None:

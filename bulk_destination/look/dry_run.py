@@ -75,6 +75,11 @@ class DryRun(Generic[Item]):
         return lost(self.ledgers, self._routes)
 
     @property
+    def would_fail(self) -> str | None:
+        """With what words a sync would then fail."""
+        return None if self.lost is None else f"A sync would fail: {self.lost}"
+
+    @property
     def position(self) -> int:
         """The number of the record or line taken last."""
         return self._intake.position
@@ -101,6 +106,7 @@ class DryRun(Generic[Item]):
             "skipped": ledger.skipped.total(),
             "requests": sum(plan["requests"] for plan in found),
             "bytes": sum(plan["bytes"] for plan in found),
+            "would_fail": self.would_fail,
             "streams": [
                 {"stream": stream.name, "namespace": stream.namespace, **plan}
                 for stream, plan in zip(names, found, strict=True)

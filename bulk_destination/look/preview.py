@@ -119,8 +119,8 @@ def _parts(preview: Preview, walk: DryRun[Line]) -> Iterator[RenderableType]:
         yield from _plan(plan, f"Stream {plan.stream}" if several else "The whole input")
     if several:
         yield _sum(walk)
-        if error := walk.lost:
-            yield Text(f"! A sync would fail: {_plain(str(error))}", style="red")
+        if walk.would_fail is not None:
+            yield Text(f"! {_plain(walk.would_fail)}", style="red")
     yield Text(f"Nothing was sent to {walk.service}.", style="bold")
 
 
