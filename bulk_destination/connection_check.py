@@ -1,7 +1,6 @@
 """Is the service there? Proves what can be proved."""
 
 import queue
-import threading
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Final
 
 from bulk_destination.config import Config, DeliveryConfig, unknown_fields
 from bulk_destination.connection import Service
+from bulk_destination.delivery import threads
 from bulk_destination.errors import ConfigurationError, SyncError, UnavailableError
 from bulk_destination.http.client import HOST_UNKNOWN, BulkClient, verdict_on
 from bulk_destination.http.endpoint import Endpoint
@@ -65,7 +65,7 @@ def _failure(service: Service[Config], config: Config) -> str | None:
             found.put(error)
 
     # In a thread that can be left alone: nothing bounds a resolver of names.
-    threading.Thread(target=look, name="check", daemon=True).start()
+    threads.begin(look, "check")
     try:
         fault = found.get(timeout=CHECK_SECONDS)
     except queue.Empty:

@@ -237,4 +237,4 @@ def test_memory_stays_bounded(connector: Connector) -> None:
     assert [state["id"] for state in outcome.states] == list(range(200, 80_001, 200))
     assert sum(connector.stats(state)[0] for state in outcome.states) == 80_000.0
     if outcome.peak_bytes:
-        assert outcome.peak_bytes < 115_000_000, outcome.peak_bytes  # docs/speed.md says so
+        assert outcome.peak_bytes < 130_000_000, outcome.peak_bytes  # docs/speed.md says so

@@ -373,7 +373,7 @@ def test_a_folder_that_cannot_be_written(connector: Connector, folder: Path, wro
         )
         status = message["connectionStatus"]
         assert status["status"] == "FAILED"
-        for words in ("object_storage_config.path", "no file can be written", "mounted"):
+        for words in ("object_storage_config.path", "no file can be kept", "mounted"):
             assert words in status["message"]
         del heap.requests()[:]
         outcome = connector.write_here(config, [connector.record(connector.event(1))])

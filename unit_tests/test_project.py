@@ -52,8 +52,8 @@ ROOMS = {
     ],
     "http": ["words", "signs", "replies", "endpoint", "pacing", "wire", "client", "__init__"],
     "delivery": [
-        *("quotas", "concurrency", "batches", "backlog", "throttling", "outages", "settlement"),
-        *("inbox", "sender", "delivery", "deliveries", "__init__"),
+        *("threads", "quotas", "concurrency", "batches", "backlog", "throttling", "outages"),
+        *("settlement", "inbox", "sender", "delivery", "deliveries", "__init__"),
     ],
     "rejected": [
         *("rejected_records", "object_storage_config", "local_storage", "s3_session", "s3_storage"),

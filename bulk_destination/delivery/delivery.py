@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from bulk_destination.delivery import threads
 from bulk_destination.delivery.backlog import Backlog
 from bulk_destination.delivery.batches import OpenBatch
 from bulk_destination.delivery.concurrency import ConcurrencyLimit
@@ -173,9 +174,5 @@ class Delivery:
         for _ in range(self._turns.missing(len(self._threads))):
             client = self._client()
             sender = Sender(client, self._turns, self._merges, self._report, self._stopping)
-            thread = threading.Thread(
-                target=sender.run, name=f"sender {len(self._threads)}", daemon=True
-            )
             self._clients.append(client)
-            self._threads.append(thread)
-            thread.start()
+            self._threads.append(threads.begin(sender.run, f"sender {len(self._threads)}"))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from bulk_destination.delivery import threads
 from bulk_destination.delivery.settlement import Settlement
 
 #: Chunks of input read ahead of the owner.
@@ -104,8 +105,7 @@ class Inbox(Generic[Item]):
             else:
                 self._reports.put(SourceEnded())
 
-        # A daemon: nothing can wake a thread that waits for a source that says nothing.
-        threading.Thread(target=read, name="source reader", daemon=True).start()
+        threads.begin(read, "source reader")
 
     def close(self) -> None:
         """Lets go of the source: its reader ends, at once or with what the source gives next."""

@@ -5,10 +5,10 @@ is asked then. So each runs in a thread of its own, and whoever waits for it can
 """
 
 import queue
-import threading
 from collections.abc import Callable
 from typing import Final
 
+from bulk_destination.delivery import threads
 from bulk_destination.errors import ObjectStorageError
 
 #: What saving may take once the sync is to end. Seconds.
@@ -40,7 +40,7 @@ class Saving:
             else:
                 done.put(None)
 
-        threading.Thread(target=work, name="saving", daemon=True).start()
+        threads.begin(work, "saving")
         try:
             news = done.get(timeout=GRACE if self._hurried else None)
             if news is self:
