@@ -59,7 +59,19 @@ ROOMS = {
         *("rejected_records", "object_storage_config", "local_storage", "s3_session", "s3_storage"),
         *("object_storage", "saving", "rejected_files", "__init__"),
     ],
-    "look": ["told_names", "plan", "dry_run", "preview", "progress", "progress_bar", "__init__"],
+    "look": [
+        *(
+            "samples",
+            "columns_seen",
+            "told_names",
+            "plan",
+            "dry_run",
+            "preview",
+            "progress",
+            "progress_bar",
+        ),
+        "__init__",
+    ],
 }
 #: Modules that decide; `mapping` is pure as a whole.
 PURE = [
@@ -71,7 +83,7 @@ PURE = [
     *(f"delivery/{module}" for module in ("quotas", "concurrency")),
     *(f"delivery/{module}" for module in ("batches", "backlog", "throttling", "outages")),
     *("rejected/rejected_records", "rejected/object_storage_config"),
-    *("look/told_names", "look/plan", "look/progress"),
+    *("look/samples", "look/columns_seen", "look/told_names", "look/plan", "look/progress"),
 ]
 #: Of each connector; all but its face and its command.
 CONNECTOR_PURE = {"config", "objects", "routing", "values", "apis", "payloads", "service"}
