@@ -5,8 +5,11 @@
 // https://docs.airbyte.com/platform/connector-development/connector-specification-reference
 
 import Form from "@rjsf/core";
-import validator from "@rjsf/validator-ajv8";
+import { customizeValidator } from "@rjsf/validator-ajv8";
 import { createRoot } from "react-dom/client";
+
+// Else what is missing at one place is not told if a field of that title is missing at another.
+const validator = customizeValidator({ suppressDuplicateFiltering: "all" });
 
 const options = (schema) => schema.oneOf ?? schema.anyOf ?? [];
 
@@ -22,13 +25,14 @@ function layout(schema) {
     ui[name] = "const" in field ? { "ui:widget": "hidden" } : layout(field);
   }
   if (options(schema).length) ui.oneOf = options(schema).map(layout);
+  if (schema.items) ui.items = layout(schema.items);
   return ui;
 }
 
 function at(schema, path) {
   const [name, ...rest] = path;
   if (name === undefined) return schema;
-  const field = schema.properties?.[name];
+  const field = schema.items ?? schema.properties?.[name];
   const found = field && at(field, rest);
   return found ?? options(schema).map((option) => at(option, path)).find(Boolean);
 }
@@ -82,6 +86,28 @@ function Field({ id, label, hidden, required, displayLabel, children, rawErrors,
   );
 }
 
+// A list of objects: one after another, each with a button that takes it away.
+function List({ title, schema, items, canAdd, onAddClick, rawErrors }) {
+  return (
+    <section aria-label={title}>
+      <h2>{title}</h2>
+      <Description description={schema.description} />
+      {items}
+      {rawErrors?.map((error) => <p role="alert" key={error}>{error}</p>)}
+      {canAdd ? <button type="button" onClick={onAddClick}>Add {schema.items.title}</button> : null}
+    </section>
+  );
+}
+
+function Item({ index, schema, children, buttonsProps }) {
+  return (
+    <div className="item" role="group" aria-label={`${schema.title} ${index + 1}`}>
+      {children}
+      <button type="button" onClick={buttonsProps.onRemoveItem}>Remove {schema.title} {index + 1}</button>
+    </div>
+  );
+}
+
 function show(specification, initial) {
   const schema = specification.connectionSpecification;
   const result = document.querySelector("#result");
@@ -95,7 +121,7 @@ function show(specification, initial) {
       showErrorList={false}
       transformErrors={explain(schema)}
       experimental_defaultFormStateBehavior={{ constAsDefaults: "always" }}
-      templates={{ FieldTemplate: Field, DescriptionFieldTemplate: Description }}
+      templates={{ FieldTemplate: Field, DescriptionFieldTemplate: Description, ArrayFieldTemplate: List, ArrayFieldItemTemplate: Item }}
       onSubmit={({ formData }) => (result.textContent = JSON.stringify(formData))}
       onError={() => (result.textContent = "")}
     />,

@@ -151,6 +151,113 @@ def test_choosing_another(heap_form: str, windows: Windows) -> None:
         }
 
 
+# -- several streams
+
+SEVERAL = "Something else for each stream (by_stream)"
+#: What a person picks and types for each of three streams.
+STREAMS: list[tuple[str, str, dict[str, str]]] = [
+    ("orders", "An event (track)", {"Event column": "'Order placed'", "Identity column": "email"}),
+    ("users", FILLED["add_user_properties"][0], {"Identity column": "email"}),
+    ("companies", FILLED["add_account_properties"][0], {"Account ID column": "id"}),
+]
+
+
+def entry(page: Page, number: int) -> Locator:
+    """One of the streams, counted from 1."""
+    return page.get_by_role("group", name=f"Stream {number}", exact=True)
+
+
+def fill_entry(at: Locator, name: str, title: str, columns: dict[str, str]) -> None:
+    """Says what one stream becomes."""
+    at.get_by_label("Stream name").fill(name)
+    becomes = at.get_by_role("group", name="What each record of this stream becomes")
+    becomes.get_by_role("combobox").first.select_option(label=title)
+    for label, text in columns.items():
+        at.get_by_label(label).locator("visible=true").fill(text)
+
+
+def fill_streams(page: Page, url: str) -> None:
+    """Fills the form for all three."""
+    field(page, "Environment ID").fill("3000610572")
+    field(page, "Heap's address").fill(url)
+    choice(page).select_option(label=SEVERAL)
+    for number, (name, title, columns) in enumerate(STREAMS, start=1):
+        if not entry(page, number).count():
+            page.get_by_role("button", name="Add Stream").click()
+        fill_entry(entry(page, number), name, title, columns)
+
+
+def test_three_streams(heap_form: str, windows: Windows, tmp_path: Path) -> None:
+    """One entry after another, by the words of the form: the check takes what comes out."""
+    window = windows.open(heap_form)
+    with running() as heap:
+        fill_streams(window.page, heap.url)
+        assert_explained(window.page)
+        configuration = submitted(window.page)
+        window.picture("form-streams")
+        assert check(tmp_path, configuration) == {"status": "SUCCEEDED"}
+    entries = configuration["api"]["streams"]
+    assert [each["stream"] for each in entries] == ["orders", "users", "companies"]
+    for each, api_type, (_, _, columns) in zip(entries, FILLED, STREAMS, strict=True):
+        assert each["api"] == {
+            "api_type": api_type,
+            "property_columns": "*",
+            **{label.lower().replace(" ", "_"): text for label, text in columns.items()},
+            **({"time_zone": "UTC"} if api_type == "track" else {}),
+        }
+        assert "namespace" not in each
+
+
+def test_a_stream_with_a_namespace_and_one_taken_away(
+    heap_form: str, windows: Windows, tmp_path: Path
+) -> None:
+    """Two of one name in two schemas; the one between them goes, and nothing of it stays."""
+    window = windows.open(heap_form, size=PHONE)
+    page = window.page
+    with running() as heap:
+        fill_streams(page, heap.url)
+        entry(page, 1).get_by_label("Namespace").fill("shop_eu")
+        page.get_by_role("button", name="Remove Stream 2").click()
+        fill_entry(entry(page, 2), "orders", *STREAMS[2][1:])
+        configuration = submitted(page)
+        window.picture("form-streams-phone")
+        assert check(tmp_path, configuration) == {"status": "SUCCEEDED"}
+    first, second = configuration["api"]["streams"]
+    assert (first["stream"], first["namespace"]) == ("orders", "shop_eu")
+    assert (second["stream"], second["api"]["api_type"]) == ("orders", "add_account_properties")
+
+
+def test_a_stream_without_a_name(heap_form: str, windows: Windows) -> None:
+    """It is told in its own entry; so are its columns."""
+    window = windows.open(heap_form)
+    page = window.page
+    fill_streams(page, "https://heapanalytics.com")
+    entry(page, 2).get_by_label("Stream name").fill("  ")
+    entry(page, 3).get_by_label("Account ID column").fill("")
+    submit(page)
+    expect(entry(page, 2).get_by_role("alert")).to_have_text(
+        "The value must match: the name of a stream"
+    )
+    expect(entry(page, 3).get_by_role("alert")).to_have_text("Required")
+    expect(page.get_by_role("alert")).to_have_count(2)
+    expect(page.locator("#result")).to_be_empty()
+    window.picture("form-streams-wrong")
+
+
+def test_as_the_connection_maps_it(heap_form: str, windows: Windows, tmp_path: Path) -> None:
+    """Nothing more is asked, and nothing of another choice is left."""
+    window = windows.open(heap_form)
+    with running() as heap:
+        fill_streams(window.page, heap.url)
+        choice(window.page).select_option(
+            label="As the connection maps it, for data activation (by_object)"
+        )
+        configuration = submitted(window.page)
+        window.picture("form-objects")
+        assert configuration["api"] == {"api_type": "by_object"}
+        assert check(tmp_path, configuration) == {"status": "SUCCEEDED"}
+
+
 @pytest.mark.parametrize(
     ("label", "typed", "message"),
     [

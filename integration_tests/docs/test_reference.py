@@ -81,7 +81,11 @@ def objects(form: Json) -> dict[str, Json]:
     found = {}
     for field, constant in (("api", "api_type"), ("object_storage_config", "storage_type")):
         for option in form["properties"].get(field, {}).get("oneOf", []):
-            found[f"`{field}`: `{option['properties'][constant]['const']}`"] = option
+            heading = f"`{field}`: `{option['properties'][constant]['const']}`"
+            found[heading] = option
+            for name, each in option["properties"].items():
+                if "items" in each:
+                    found[f"{heading}: one of `{name}`"] = each["items"]
     return found
 
 

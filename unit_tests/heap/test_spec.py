@@ -14,7 +14,10 @@ from bulk_destination.errors import ConfigurationError
 from bulk_destination.rejected.object_storage_config import LocalStorage, NoStorage, S3Storage
 from destination_heap_analytics.config import (
     AccountPropertiesConfig,
+    ByObject,
+    ByStream,
     HeapConfig,
+    StreamConfig,
     TrackConfig,
     UserPropertiesConfig,
 )
@@ -46,11 +49,14 @@ PUBLISHED: dict[str, Any] = {
     },
 }
 
-MODELS = {
+SIMPLE = {
     "track": TrackConfig,
     "add_user_properties": UserPropertiesConfig,
     "add_account_properties": AccountPropertiesConfig,
 }
+MODELS = {**SIMPLE, "by_stream": ByStream, "by_object": ByObject}
+#: What the form shows of one stream of several.
+ENTRY = FORM["properties"]["api"]["oneOf"][3]["properties"]["streams"]["items"]
 STORAGES = {"None": NoStorage, "S3": S3Storage, "Local": LocalStorage}
 
 
@@ -59,7 +65,7 @@ def test_form_and_configuration_agree() -> None:
     # Airbyte shows `oneOf` as a choice only where a constant tells the options apart.
     apis = FORM["properties"]["api"]["oneOf"]
     assert [option["properties"]["api_type"]["const"] for option in apis] == list(MODELS)
-    pairs: list[tuple[dict[str, Any], Any]] = [(FORM, HeapConfig)]
+    pairs: list[tuple[dict[str, Any], Any]] = [(FORM, HeapConfig), (ENTRY, StreamConfig)]
     for option in FORM["properties"]["api"]["oneOf"]:
         pairs.append((option, MODELS[option["properties"]["api_type"]["const"]]))
     for option in FORM["properties"]["object_storage_config"]["oneOf"]:
@@ -73,6 +79,19 @@ def test_form_and_configuration_agree() -> None:
             if not field.is_required() and field.default is not None:
                 default = shown["properties"][name].get("default")
                 assert default == field.default, name
+
+
+def test_a_stream_of_several_in_the_form() -> None:
+    """Its choices are those of a single stream, written out: Airbyte's form resolves no `$ref`."""
+    assert "$ref" not in json.dumps(FORM)
+    apis = FORM["properties"]["api"]["oneOf"]
+    assert ENTRY["properties"]["api"]["oneOf"] == apis[: len(SIMPLE)]
+    for each in (ENTRY, *apis):
+        assert [field["order"] for field in each["properties"].values()] == list(
+            range(len(each["properties"]))
+        )
+        for name, field in each["properties"].items():
+            assert name == "api_type" or (field["title"] and field["description"])
 
 
 def test_rejected_records_in_the_form() -> None:
@@ -108,10 +127,18 @@ def test_what_the_form_takes_is_taken() -> None:
         {**s3, **key, "s3_endpoint": "http://localhost:9000"},
         {**s3, "access_key_id": "", "secret_access_key": "", "role_arn": "", "s3_endpoint": ""},
     ]
+    several = [
+        {"stream": "orders", "api": GOOD["api"]},
+        {"stream": "users", "namespace": "", "api": {"api_type": "add_user_properties"}},
+        {"stream": " users ", "namespace": "crm", "api": {"api_type": "add_account_properties"}},
+    ]
+    several[1]["api"]["identity_column"] = several[2]["api"]["account_id_column"] = "id"
+    by_stream = GOOD | {"api": {"api_type": "by_stream", "streams": several}}
+    by_object = GOOD | {"api": {"api_type": "by_object"}}
     storing = [GOOD | {"object_storage_config": store} for store in stores]
     pasted = copy.deepcopy(GOOD) | {"app_id": " 11 ", "base_url": " https://heapanalytics.com/ "}
     local = copy.deepcopy(GOOD) | {"base_url": "http://localhost:8087"}
-    for config in (GOOD, PUBLISHED, pasted, local, *storing):
+    for config in (GOOD, PUBLISHED, pasted, local, by_stream, by_object, *storing):
         form.validate(config)
         HeapConfig.parse(config)
     for change in (
@@ -126,6 +153,12 @@ def test_what_the_form_takes_is_taken() -> None:
         {"api": {"api_type": "track", "event_column": "e"}},
         {"api": {"api_type": "track", "event_column": "e", "identity_column": " "}},
         {"api": {"api_type": "other"}},
+        {"api": {"api_type": "by_stream"}},
+        {"api": {"api_type": "by_stream", "streams": []}},
+        {"api": {"api_type": "by_stream", "streams": [{"stream": "orders"}]}},
+        {"api": {"api_type": "by_stream", "streams": [{"stream": " ", "api": GOOD["api"]}]}},
+        {"api": {"api_type": "by_stream", "streams": [{"stream": "a", "api": by_stream["api"]}]}},
+        {"api": {"api_type": "by_stream", "streams": [{"stream": "a", "api": by_object["api"]}]}},
         {"requests_in_flight": 0},
         {"requests_in_flight": "4"},
         {"max_retry_seconds": 0.5},
