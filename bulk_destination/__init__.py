@@ -1,6 +1,6 @@
 """The engine of destinations that load a service in bulk: it knows no service.
 
-A connector hands in a `Service` (`connection.py`); `sync.py` is the walk of its records.
+A connector hands in a `Service` (`connection.py`); `loading/walk.py` is the walk of its records.
 """
 
 from typing import Final

@@ -37,8 +37,9 @@ from bulk_destination.protocol.stdout import (
 )
 
 if TYPE_CHECKING:
+    from bulk_destination.loading.surroundings import Surroundings
     from bulk_destination.protocol.lines import Line
-    from bulk_destination.sync import Surroundings, Sync
+    from bulk_destination.write import Sync
 
 logger = logging.getLogger("airbyte")
 
@@ -136,11 +137,11 @@ def _check(service: Service[Any], path: str) -> dict[str, str]:
 def _write(
     service: Service[Any], parsed: argparse.Namespace, surroundings: Surroundings | None
 ) -> Iterator[bytes]:
-    from bulk_destination.sync import walk_of  # noqa: PLC0415
+    from bulk_destination.write import walk_of  # noqa: PLC0415
 
     connection = connect(service, *read_both(parsed.config, parsed.catalog))
     walk = walk_of(connection, read_line, bytes, service.program, surroundings)
-    keeps = not isinstance(walk, DryRun) and walk.storage is not None
+    keeps = not isinstance(walk, DryRun) and walk.keeps_rejected
     source = stdin_lines(keeps_long_lines=keeps)
     _stop_on_signals(walk)
     if isinstance(walk, DryRun):
@@ -151,8 +152,8 @@ def _write(
     if not parsed.progress:
         yield from walk.run(source)
         return
-    with progress_bar() as walk.watch:
-        yield from walk.run(source)
+    with progress_bar() as watch:
+        yield from walk.run(source, watch)
 
 
 def _stop_on_signals(walk: Sync[Line] | DryRun[Line]) -> None:

@@ -27,8 +27,9 @@ from bulk_destination import command_line
 from bulk_destination.connection import Service, connect
 from bulk_destination.connection_check import failed_check, said_of_success
 from bulk_destination.errors import SyncError
+from bulk_destination.loading.surroundings import Surroundings
 from bulk_destination.protocol.messages import Message, classify
-from bulk_destination.sync import Surroundings, walk_of
+from bulk_destination.write import walk_of
 
 
 class BulkDestination(Destination):

@@ -28,7 +28,7 @@ import pytest
 
 from bulk_destination import command_line
 from bulk_destination.http.pacing import RetryPolicy
-from bulk_destination.sync import Surroundings
+from bulk_destination.loading.surroundings import Surroundings
 from integration_tests.chaos.hurried import SERVICES
 from integration_tests.chaos.leaks import leaks
 from integration_tests.chaos.process import inherited, program

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from bulk_destination.http.pacing import RetryPolicy
-from bulk_destination.sync import Surroundings
+from bulk_destination.loading.surroundings import Surroundings
 from integration_tests.services import PURCHASE_COLUMNS, PURCHASES, SDK_KEY
 from sandbox.hackle import SandboxOptions, running
 

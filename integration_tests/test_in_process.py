@@ -22,8 +22,8 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from bulk_destination.delivery.throttling import running_status
 from bulk_destination.http.pacing import RetryPolicy
+from bulk_destination.loading.surroundings import Surroundings
 from bulk_destination.mapping.stream import Stream
-from bulk_destination.sync import Surroundings
 from destination_heap_analytics import DestinationHeapAnalytics
 from sandbox.heap import SandboxOptions, running
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bulk_destination.sync import Surroundings
+from bulk_destination.loading.surroundings import Surroundings
 from integration_tests.chaos.process import inherited, program
 from integration_tests.services import APP_ID, EVENTS, SDK_KEY, both
 from sandbox.heap import SandboxOptions, running

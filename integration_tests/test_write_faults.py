@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bulk_destination.http.pacing import RetryPolicy
-from bulk_destination.sync import Surroundings
+from bulk_destination.loading.surroundings import Surroundings
 from integration_tests.services import EVENTS, both, every_api
 from sandbox.heap import SandboxOptions, running
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bulk_destination.http.pacing import RetryPolicy
-from bulk_destination.sync import Surroundings
+from bulk_destination.loading.surroundings import Surroundings
 from sandbox.heap import Sandbox, SandboxOptions, running
 
 if TYPE_CHECKING:

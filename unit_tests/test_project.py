@@ -27,7 +27,7 @@ CONNECTORS = {
 RANKS = [
     *("errors", "names", "ledger", "fields"),
     *("mapping", "protocol", "http", "delivery", "rejected"),
-    *("config", "connection", "verdict", "intake", "look", "connection_check", "sync"),
+    *("config", "connection", "verdict", "intake", "look", "connection_check", "loading", "write"),
     *("command_line", "destination", "__init__"),
 ]
 #: The same within each room.
@@ -59,6 +59,7 @@ ROOMS = {
         *("rejected_records", "object_storage_config", "local_storage", "s3_session", "s3_storage"),
         *("object_storage", "saving", "rejected_files", "__init__"),
     ],
+    "loading": ["surroundings", "ways", "walk", "__init__"],
     "look": [
         *(
             "samples",

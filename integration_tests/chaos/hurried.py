@@ -9,7 +9,7 @@ from typing import Any, Final
 from bulk_destination import command_line
 from bulk_destination.connection import Service
 from bulk_destination.http.pacing import RetryPolicy
-from bulk_destination.sync import Surroundings
+from bulk_destination.loading.surroundings import Surroundings
 from destination_hackle.service import HACKLE
 from destination_heap_analytics.service import HEAP
 

@@ -77,7 +77,7 @@ def test_a_replayed_record_is_the_same_event(data: dict[str, str]) -> None:
 
 
 def payload(line: bytes) -> object:
-    """The payload of a RECORD line, as `sync.py` makes it."""
+    """The payload of a RECORD line, as a walk makes it."""
     columns = {"event_column": "name", "identity_column": "who", "timestamp_column": "at"}
     config = HeapConfig.parse({"app_id": "11", "api": {"api_type": "track", **columns}})
     api = make_api(config.api, Stream("people"))

@@ -1,52 +1,43 @@
-"""The walk of a sync: lines in, batches to the service, settled states out."""
+"""The walk of records: what a source gives in, batches to the service, what is settled out."""
 
 import logging
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from bulk_destination.connection import Connection, Route
-from bulk_destination.delivery.concurrency import MOST, ConcurrencyLimit
+from bulk_destination.connection import Connection
 from bulk_destination.delivery.deliveries import Deliveries
-from bulk_destination.delivery.delivery import Delivery
 from bulk_destination.delivery.inbox import (
     Arrived,
     Failed,
     Inbox,
     OfEndpoint,
     QuotaWait,
-    Report,
     RequestSettled,
     Retries,
     SourceEnded,
 )
-from bulk_destination.delivery.outages import Outages, host_of
-from bulk_destination.delivery.quotas import MINUTE, Quotas
 from bulk_destination.delivery.settlement import Rejection
-from bulk_destination.delivery.throttling import Throttling, running_status
 from bulk_destination.errors import (
     InterruptedSyncError,
     LedgerError,
     StreamsFailedError,
     SyncError,
 )
-from bulk_destination.http.client import READ_TIMEOUT, BulkClient
-from bulk_destination.http.pacing import RetryPolicy
 from bulk_destination.intake import Intake
 from bulk_destination.ledger import Ledger, Ledgers
-from bulk_destination.look.dry_run import DryRun
+from bulk_destination.loading.surroundings import Surroundings
+from bulk_destination.loading.ways import Way, deliveries_by, files_of, ways_of
 from bulk_destination.look.progress import Progress
 from bulk_destination.mapping.record_mapper import Payload
+from bulk_destination.mapping.stream import Stream
 from bulk_destination.mapping.values import UNREADABLE, Rejected, Skipped
 from bulk_destination.protocol.checkpoints import MOST_IN_MEMORY, Checkpoints
 from bulk_destination.protocol.lines import LongLine
 from bulk_destination.protocol.messages import Message, StateMessage, envelope, is_envelope
 from bulk_destination.protocol.spool import Spool
-from bulk_destination.rejected.object_storage import ObjectStorage, open_object_storage
+from bulk_destination.rejected.object_storage import ObjectStorage
 from bulk_destination.rejected.rejected_files import MAX_KEPT_BYTES, RejectedFiles
-from bulk_destination.rejected.rejected_records import folder, folder_of_no_stream
 from bulk_destination.verdict import Verdict, is_lost, is_refused, lost, nothing_accepted, verdict
 
 logger = logging.getLogger("airbyte")
@@ -60,27 +51,17 @@ MAX_PARKED_BYTES: Final = 1_000_000_000
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a sync takes from the world, so that a test can hand in another."""
-
-    clock: Callable[[], float] = time.monotonic
-    retry_policy: RetryPolicy | None = None
-    #: The minute of a quota, in seconds.
-    minute: float = MINUTE
-    #: Unix time, in seconds.
-    now: Callable[[], float] = time.time
-    #: Seconds for one answer.
-    read_timeout: float = READ_TIMEOUT
+#: Each stream's first record that is not settled; None if all are.
+Firsts = Sequence[int | None]
 
 
 @dataclass(slots=True)
-class Sync(Generic[Item]):
-    """One run of `write`.
+class Walk(Generic[Item]):
+    """One load, until all that its source gave is settled.
 
     `read` turns what the source gives (a line, or the CDK's message) into a message of ours, and
     `line_of` into the line that it is or would be. With a `storage`, rejected records are saved
-    there before a state behind them leaves.
+    there before a state behind them may leave.
     """
 
     connection: Connection
@@ -90,89 +71,32 @@ class Sync(Generic[Item]):
     surroundings: Surroundings = field(default_factory=Surroundings)
     #: Shown the counts as they change.
     watch: Callable[[Ledger], None] | None = None
+    #: Told of each stream whether its quota holds it up, and for how many seconds.
+    limited: Callable[[Stream, float | None], None] | None = None
+    #: States that came, until they leave.
+    checkpoints: Checkpoints = field(init=False)
     _ledgers: Ledgers = field(init=False)
     _intake: Intake[Item] = field(init=False)
     _inbox: Inbox[Item] = field(default_factory=Inbox)
-    _checkpoints: Checkpoints = field(init=False)
     #: By stream; the last are of what belongs to none, of one stream alone the same.
-    _files: list[RejectedFiles] = field(default_factory=list)
+    _files: list[RejectedFiles] = field(init=False)
+    _ways: list[Way] = field(init=False)
     _delivery: Deliveries = field(init=False)
-    #: By endpoint, the routes to it, and whether its quota holds them up.
-    _endpoints: list[list[int]] = field(init=False)
-    _throttling: list[Throttling] = field(init=False)
-    _outages: list[Outages] = field(init=False)
     _progress: Progress = field(init=False)
     #: Whether the source has ended, and nothing is under way.
     _all_settled: bool = False
-    #: Lines that leave before the next states.
-    _announcements: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         catalog, routes = self.connection.catalog, self.connection.routes
         self._ledgers = Ledgers(len(routes))
         mappers = [route.mapper for route in routes]
         self._intake = Intake(self.read, catalog, mappers, self._ledgers)
-        self._checkpoints = Checkpoints(len(routes), catalog.find, Spool())
+        self.checkpoints = Checkpoints(len(routes), catalog.find, Spool())
         self._progress = Progress(self.surroundings.clock())
-        if self.storage is not None:
-            folders = [folder(route.stream) for route in routes]
-            if len(routes) > 1:
-                folders.append(folder_of_no_stream(routes[0].stream))
-            clocks = self.surroundings.clock, self.surroundings.now
-            self._files = [RejectedFiles(self.storage, each, *clocks) for each in folders]
-        by_url: dict[str, list[int]] = {}
-        for stream, route in enumerate(routes):
-            by_url.setdefault(route.endpoint.url, []).append(stream)
-        self._endpoints = [*by_url.values()]
-        quotas = [self._quotas(routes[streams[0]]) for streams in self._endpoints]
-        self._throttling = [*map(Throttling, quotas)]
-        ways = [routes[streams[0]].endpoint for streams in self._endpoints]
-        self._outages = [Outages(f"{way.service} at {host_of(way.url)}") for way in ways]
-        self._delivery = Deliveries(
-            [
-                self._deliver(number, routes[streams[0]], quotas[number])
-                for number, streams in enumerate(self._endpoints)
-            ],
-            [
-                next(number for number, streams in enumerate(self._endpoints) if stream in streams)
-                for stream in range(len(routes))
-            ],
-        )
-
-    def _quotas(self, route: Route) -> Quotas | None:
-        quotas = route.quotas
-        return replace(quotas, seconds=self.surroundings.minute) if quotas else None
-
-    def _deliver(self, number: int, route: Route, quotas: Quotas | None) -> Delivery:
-        """What goes to one endpoint, with its share of the requests at once."""
-        config, stopping = self.connection.config, threading.Event()
-        policy = self.surroundings.retry_policy or RetryPolicy(
-            give_up_after=config.max_retry_seconds
-        )
-        words = route.endpoint.words
-        for stream in self._endpoints[number]:
-            words = words.and_names(self.connection.routes[stream].endpoint.words.names)
-        endpoint = replace(route.endpoint, words=words)
-
-        def report(told: Report) -> None:
-            self._inbox.report(OfEndpoint(number, told))
-
-        return Delivery(
-            lambda: BulkClient(
-                endpoint,
-                policy,
-                stopping.wait,
-                now=self.surroundings.now,
-                read_timeout=self.surroundings.read_timeout,
-                tell=lambda *retry: report(Retries(*retry)),
-            ),
-            endpoint.max_items,
-            _limit(config.requests_in_flight, len(self._endpoints)),
-            merges=route.mapper.merges,
-            report=report,
-            clock=self.surroundings.clock,
-            stopping=stopping,
-            quotas=quotas,
+        self._files = files_of(routes, self.storage, self.surroundings)
+        self._ways = ways_of(routes, self.surroundings.minute)
+        self._delivery = deliveries_by(
+            self._ways, self.connection, self.surroundings, self._inbox.report
         )
 
     @property
@@ -180,12 +104,10 @@ class Sync(Generic[Item]):
         """The counts of all streams."""
         return self._ledgers.all
 
-    def run(self, source: Iterable[list[Item]]) -> Iterator[bytes]:
-        """Loads all of `source`; yields each state's line once all before it is safe.
+    def run(self, source: Iterable[list[Item]]) -> Generator[Firsts]:
+        """Loads all of `source`; yields what is settled, whenever that may have changed.
 
-        Between them are lines that say when the quota holds the sync up.
-        Raises a SyncError, or what the source raised; what is settled by then has left as states
-        before it.
+        Raises a SyncError, or what the source raised; what is settled by then was told before it.
         """
         began = self.surroundings.clock()
         for words in self.connection.warnings:
@@ -211,7 +133,7 @@ class Sync(Generic[Item]):
             Failed(InterruptedSyncError(f"The sync was stopped by {signal_name}. Run it again"))
         )
 
-    def _take_all(self) -> Iterator[bytes]:
+    def _take_all(self) -> Iterator[Firsts]:
         while True:
             match self._inbox.next(self._next_due()):
                 case SourceEnded():
@@ -227,7 +149,7 @@ class Sync(Generic[Item]):
             self._delivery.send_due()
             yield from self._leaving()
 
-    def _make_room(self) -> Iterator[bytes]:
+    def _make_room(self) -> Iterator[Firsts]:
         """Reads on only when what waits in memory has become less."""
         if self._crowded:
             self._delivery.send_all()
@@ -237,13 +159,13 @@ class Sync(Generic[Item]):
             self._save()
             yield from self._leaving()
             # One large state behind one rejected record is no reason to give up.
-            waiting = self._checkpoints
+            waiting = self.checkpoints
             if any(self._staying) and (
                 len(waiting) >= MAX_WAITING_STATES or waiting.size >= MAX_PARKED_BYTES
             ):
                 self._raise_failures(early=True)
 
-    def _finish(self) -> Iterator[bytes]:
+    def _finish(self) -> Iterator[Firsts]:
         self._delivery.send_all()
         while self._delivery.under_way:
             yield from self._wait()
@@ -251,7 +173,7 @@ class Sync(Generic[Item]):
         self._save()
         yield from self._leaving()
 
-    def _wind_up(self) -> Iterator[bytes]:
+    def _wind_up(self) -> Iterator[Firsts]:
         """Lets requests under way finish, and what they settled leave."""
         self._delivery.stop()
         self._delivery.join()
@@ -263,9 +185,9 @@ class Sync(Generic[Item]):
         except SyncError as error:
             # What ended the sync is told; this only keeps states back.
             logger.warning(str(error))
-        yield from self._states_leaving()
+        yield self._firsts()
 
-    def _wait(self) -> Iterator[bytes]:
+    def _wait(self) -> Iterator[Firsts]:
         """Takes the next report that is no input, if one comes in time."""
         report = self._inbox.next_but_input(self._progress.due_in(self.surroundings.clock()))
         if report is not None:
@@ -300,7 +222,7 @@ class Sync(Generic[Item]):
     def _take_other(self, item: Item, taken: Payload | Rejected | Skipped | StateMessage) -> None:
         position, stream = self._intake.position, self._intake.stream
         if isinstance(taken, StateMessage):
-            self._checkpoints.arrived(taken, position, self._intake.records)
+            self.checkpoints.arrived(taken, position, self._intake.records)
         elif isinstance(taken, Skipped):
             self._ledgers.of(stream).skip(taken.reason, empty=taken.empty)
         elif isinstance(taken, Rejected):
@@ -323,7 +245,7 @@ class Sync(Generic[Item]):
 
     def _count_rejected(self, position: int, stream: int | None, reason: str) -> None:
         self._ledgers.of(stream).reject(position, reason)
-        self._checkpoints.rejected(position, stream)
+        self.checkpoints.rejected(position, stream)
 
     @property
     def _has_room(self) -> bool:
@@ -333,8 +255,8 @@ class Sync(Generic[Item]):
     def _crowded(self) -> bool:
         """Whether what waits behind open batches is too much."""
         lines = sum(files.kept_bytes for files in self._files) >= MAX_KEPT_BYTES
-        states = len(self._checkpoints) >= MAX_WAITING_STATES
-        return lines or states or self._checkpoints.size >= MOST_IN_MEMORY
+        states = len(self.checkpoints) >= MAX_WAITING_STATES
+        return lines or states or self.checkpoints.size >= MOST_IN_MEMORY
 
     def _note(self, told: OfEndpoint | Failed) -> None:
         if isinstance(told, Failed):
@@ -343,12 +265,12 @@ class Sync(Generic[Item]):
             case RequestSettled() as report:
                 self._settle(told.endpoint, report)
                 self._stop_refused()
-                if self._throttling[told.endpoint].is_over(self.surroundings.clock()):
+                if self._ways[told.endpoint].throttling.is_over(self.surroundings.clock()):
                     self._announce(told.endpoint)
             case QuotaWait() as wait:
                 self._say_wait(told.endpoint, wait)
             case Retries(cause, lasted, left):
-                outages, now = self._outages[told.endpoint], self.surroundings.clock()
+                outages, now = self._ways[told.endpoint].outages, self.surroundings.clock()
                 if words := outages.retried(cause, lasted, left, now):
                     logger.warning(words)
             case report:
@@ -364,23 +286,17 @@ class Sync(Generic[Item]):
                 self._delivery.drop(stream)
 
     def _say_wait(self, endpoint: int, wait: QuotaWait) -> None:
-        waiting = sum(
-            self._ledgers.of_streams[stream].waiting for stream in self._endpoints[endpoint]
-        )
-        words = self._throttling[endpoint].waits(
-            wait.seconds, wait.of_identities, waiting, self.surroundings.clock()
-        )
-        if words:
+        way = self._ways[endpoint]
+        waiting = sum(self._ledgers.of_streams[stream].waiting for stream in way.streams)
+        now = self.surroundings.clock()
+        if words := way.throttling.waits(wait.seconds, wait.of_identities, waiting, now):
             logger.info(words)
             self._announce(endpoint, limited_for=wait.seconds)
 
     def _announce(self, endpoint: int, limited_for: float | None = None) -> None:
-        """Has the platform show the streams as rate limited, or as running again."""
-        now = self.surroundings.now()
-        reset = None if limited_for is None else int((now + limited_for) * 1000)
-        for number in self._endpoints[endpoint]:
-            stream = self.connection.routes[number].stream
-            self._announcements.append(running_status(stream, int(now * 1000), reset))
+        if self.limited is not None:
+            for route in self._ways[endpoint].routes:
+                self.limited(route.stream, limited_for)
 
     def _settle(self, endpoint: int, report: RequestSettled) -> None:
         settlement = report.settlement
@@ -394,7 +310,7 @@ class Sync(Generic[Item]):
                 self._count_rejected(rejection.position, stream, rejection.reason)
             if self._files:
                 self._settle_lines(self._files[stream], positions, refused)
-        self._ledgers.of_streams[self._endpoints[endpoint][0]].merged += settlement.merged
+        self._ledgers.of_streams[self._ways[endpoint].streams[0]].merged += settlement.merged
 
     def _settle_lines(
         self, files: RejectedFiles, positions: Sequence[int], refused: Mapping[int, Rejection]
@@ -404,15 +320,13 @@ class Sync(Generic[Item]):
             if rejected := refused.get(position):
                 files.reject(position, line, rejected.reason, rejected.answer)
 
-    def _leaving(self) -> Iterator[bytes]:
+    def _leaving(self) -> Iterator[Firsts]:
         for files in self._files:
             files.save_if_full()
         for files in self._files_to_save():
             files.save_due()
         self._say_progress()
-        announcements, self._announcements = self._announcements, []
-        yield from announcements
-        yield from self._states_leaving()
+        yield self._firsts()
 
     def _say_progress(self) -> None:
         now = self.surroundings.clock()
@@ -424,13 +338,11 @@ class Sync(Generic[Item]):
             if words := self._progress.line(ledger, now):
                 logger.info(words)
 
-    def _states_leaving(self) -> Iterator[bytes]:
+    def _firsts(self) -> Firsts:
         staying = self._staying
         # What belongs to no stream, and is in no file yet, holds all of them.
         lost = self._files[-1].first_unsaved if self._files else None
-        return self._checkpoints.settled(
-            [self._first_unsettled(stream, lost, stays) for stream, stays in enumerate(staying)]
-        )
+        return [self._first_unsettled(stream, lost, stays) for stream, stays in enumerate(staying)]
 
     def _first_unsettled(self, stream: int, lost: int | None, stays: bool) -> int | None:
         """The first record of a stream behind which no state may leave."""
@@ -545,29 +457,3 @@ class Sync(Generic[Item]):
             raise StreamsFailedError(errors)
         if error := lost(self._ledgers, routes):
             raise error
-
-
-def _limit(requests_in_flight: int | None, endpoints: int) -> ConcurrencyLimit:
-    """The number that was given, or one to be found; of several endpoints, the share of one."""
-    if requests_in_flight is None:
-        return ConcurrencyLimit(most=MOST // endpoints)
-    return ConcurrencyLimit(*[max(1, requests_in_flight // endpoints)] * 3)
-
-
-def walk_of(
-    connection: Connection,
-    read: Callable[[Item], Message],
-    line_of: Callable[[Item], bytes],
-    program: str,
-    surroundings: Surroundings | None = None,
-) -> Sync[Item] | DryRun[Item]:
-    """A sync, or a dry run where the configuration asks for one; `program` is who asks S3.
-
-    Where rejected records go is proven to work. Raises ConfigurationError or ObjectStorageError.
-    """
-    if connection.config.dry_run:
-        return DryRun(connection, read)
-    storage = open_object_storage(connection.config.object_storage_config, program)
-    if storage is not None:
-        storage.prove()
-    return Sync(connection, read, line_of, storage, surroundings or Surroundings())
