@@ -3,7 +3,7 @@
 from typing import Any
 
 import jsonschema
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulk_destination.look.columns_seen import MOST_COLUMNS, ColumnsSeen, written
@@ -11,6 +11,12 @@ from bulk_destination.mapping.lookups import Found, compile_expression
 from bulk_destination.mapping.reading import Reading
 from bulk_destination.mapping.schema import read_schema
 
+LAW = settings(
+    derandomize=True,
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 _SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 _RECORDS = st.lists(
     st.dictionaries(
@@ -34,6 +40,7 @@ def _seen(records: list[dict[str, Any]]) -> ColumnsSeen:
     return seen
 
 
+@LAW
 @given(_RECORDS)
 def test_the_schema_fits_what_came(records: list[dict[str, Any]]) -> None:
     schema = _seen(records).json_schema()
@@ -68,6 +75,7 @@ def test_names_beyond_a_number_are_not_kept() -> None:
     assert seen.more
 
 
+@LAW
 @given(st.lists(st.text(min_size=1).filter(str.strip), min_size=1, max_size=3))
 def test_a_column_as_it_is_written_is_found(keys: list[str]) -> None:
     """Whatever its name is, the engine reads it as that column."""

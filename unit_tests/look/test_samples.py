@@ -7,13 +7,19 @@ from collections.abc import Iterator
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulk_destination.look.samples import HEAD, Kind, SampleError, kind_of, messages
 from bulk_destination.protocol.lines import LONGEST_LINE, LongLine
 from bulk_destination.protocol.messages import TooLong, Unreadable, data_of, read_line
 
+LAW = settings(
+    derandomize=True,
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 RECORD = b'{"type": "RECORD", "record": {"stream": "users", "data": {"a": 1}, "emitted_at": 1}}'
 STATE = b'{"type": "STATE", "state": {"type": "GLOBAL"}}'
 LOG = b'{"type": "LOG", "log": {"level": "INFO", "message": "hello"}}'
@@ -88,6 +94,7 @@ _OBJECTS = st.dictionaries(
 )
 
 
+@LAW
 @given(st.lists(_OBJECTS, min_size=1), st.integers(1, 50))
 def test_json_lines_come_as_they_are(rows: list[dict[str, object]], size: int) -> None:
     content = b"\n\n".join(json.dumps(row).encode() for row in rows)
@@ -134,6 +141,7 @@ _CELL = (
 )
 
 
+@LAW
 @given(st.lists(st.lists(_CELL, min_size=3, max_size=3), min_size=1), st.integers(1, 50))
 def test_text_in_csv_comes_as_it_is(rows: list[list[str]], size: int) -> None:
     """Quotes, newlines, delimiters and all."""
