@@ -120,10 +120,13 @@ class ConcurrencyLimit:
     """The number of requests at once, and the distance of their starts. Times are in seconds.
 
     Ask `opens_in` before each try; tell of it by `begin` and `end`. Where `least` and `most` are
-    the same, the number is fixed, and only the distance is found.
+    the same, the number is fixed, and only the distance is found. `second` is that of the distance:
+    at least one try in it starts.
     """
 
-    def __init__(self, start: int = START, least: int = 1, most: int = MOST) -> None:
+    def __init__(
+        self, start: int = START, least: int = 1, most: int = MOST, second: float = 1.0
+    ) -> None:
         #: Requests that may be under way now.
         self.limit = start
         self.under_way = 0
@@ -136,11 +139,14 @@ class ConcurrencyLimit:
         self._step = _DOUBLE
         self._upward = True
         self._rest = 0
+        self._second = second
         self._pace = _Pace()
 
     def opens_in(self, now: float) -> float | None:
         """Seconds until a try may begin; None while that hangs on one that is under way."""
-        return self._pace.opens_in(now) if self.under_way < self.limit else None
+        if self.under_way >= self.limit:
+            return None
+        return self._pace.opens_in(now / self._second) * self._second
 
     def begin(self, now: float) -> Try:
         """A try begins."""
@@ -149,7 +155,7 @@ class ConcurrencyLimit:
         self._pass(now)
         self.under_way += 1
         self._round.peak = max(self._round.peak, self.under_way)
-        self._pace.begin(now)
+        self._pace.begin(now / self._second)
         return Try(now, self._changes)
 
     def end(self, ended: Try, answer: Answer, rows: int, now: float) -> None:
@@ -157,7 +163,7 @@ class ConcurrencyLimit:
         self._pass(now)
         self.under_way -= 1
         if answer is Answer.TOO_MANY:
-            self._pace.refused(ended.began, now)
+            self._pace.refused(ended.began / self._second, now / self._second)
         elif ended.number != self._changes:
             pass  # It was under way when the number changed: one fall a round.
         elif answer is Answer.STRAINED:

@@ -253,6 +253,20 @@ def test_too_many_is_told_apart_from_slow() -> None:
     assert limit.opens_in(1.0) == pytest.approx(1 / (0.9 * 4), rel=0.1)
 
 
+def test_the_second_is_handed_in() -> None:
+    """Of a shorter one, starts are as much nearer to one another."""
+    waits: list[float | None] = []
+    for second in (1.0, 0.01):
+        limit = ConcurrencyLimit(start=8, second=second)
+        now = 0.0
+        for _ in range(20):
+            now += limit.opens_in(now) or 0.0
+            limit.end(limit.begin(now), Answer.TOO_MANY, ROWS, now + second / 2)
+        limit.begin(now)
+        waits.append(limit.opens_in(now))
+    assert waits == [pytest.approx(1.0, rel=0.2), pytest.approx(0.01, rel=0.2)]
+
+
 @given(
     st.lists(
         st.tuples(
