@@ -4,8 +4,9 @@ Nobody knows the right number for their line, and one that is right at noon is w
 it is tried: a few more requests at once, and where they bring more rows a second, they stay.
 
 - **More is tried, and kept if it pays.** From a small start the number doubles, later it takes
-  steps of a quarter, up and down. More stays only where it brought at least half of what it
-  could; less stays where nearly nothing was lost. Speed is reckoned by Little's law, requests
+  steps of a quarter, up and down, which get longer while they pay. More stays only where it
+  brought at least half of what it could; less stays where nearly nothing was lost. A trial that
+  fails is made once more: one slow moment says little. Speed is reckoned by Little's law, requests
   under way divided by the time of an answer. That is the hill climbing of PCC (Dong et al., NSDI
   2015), in rounds as in TCP's slow start (RFC 5681).
 - **Strain makes it fall at once**: the service cannot serve now (503), does not answer in time, or
@@ -45,8 +46,11 @@ _STEP: Final = 1.25
 #: what it may cost.
 _WORTH: Final = 0.5
 _LOSS: Final = 0.25
-#: Rounds between a trial that failed and the next.
+#: Rounds between a trial that failed and the next: one after the first, which may be chance, then
+#: more, up to so many.
 _REST: Final = 6
+#: What a step is multiplied by after a trial that paid.
+_LONGER: Final = 1.5
 #: How much the newest round counts in the speed that is known.
 _NEWEST: Final = 0.3
 #: Answers that take so many times as long are strain.
@@ -140,6 +144,8 @@ class ConcurrencyLimit:
         self._upward = True
         self._rest = 0
         self._second = second
+        #: Trials that failed on end.
+        self._failed = 0
         self._pace = _Pace()
 
     def opens_in(self, now: float) -> float | None:
@@ -211,7 +217,8 @@ class ConcurrencyLimit:
                 known.seconds + _NEWEST * (found.seconds - known.seconds),
             )
         elif _pays(known, found):
-            self._known = found
+            self._known, self._failed = found, 0
+            self._step = min(_DOUBLE, self._step * _LONGER) if self._upward else _STEP
         else:
             self._go_back(known, now)
             return
@@ -231,15 +238,18 @@ class ConcurrencyLimit:
         self._change(another, now)
 
     def _strained(self, now: float) -> None:
-        self._step = _STEP
+        self._step, self._failed = _STEP, max(1, self._failed)
         if self._known is not None and self._known.limit < self.limit:
             self._go_back(self._known, now)
         else:
             self._fall(now)
 
     def _go_back(self, known: _Known, now: float) -> None:
-        """A trial has failed; the next goes the other way, later."""
-        self._step, self._rest, self._upward = _STEP, _REST, not self._upward
+        """A trial has failed: it is made once more; then the other way, in small steps, later."""
+        self._failed += 1
+        if self._failed > 1:
+            self._step, self._upward = _STEP, not self._upward
+        self._rest = min(_REST, 2 * self._failed - 1)
         self._change(known.limit, now)
 
     def _fall(self, now: float) -> None:

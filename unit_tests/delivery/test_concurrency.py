@@ -149,6 +149,19 @@ def test_a_line_that_changes(first: float, later: float, share: float, seed: int
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("at", [0.125, 0.375, 0.75, 1.25])
+@pytest.mark.parametrize(("seconds", "times"), [(0.1, 6.0), (0.3, 2.0), (1.0, 3.0)])
+def test_a_hiccup_while_it_grows(at: float, seconds: float, times: float, seed: int) -> None:
+    """One slow moment of a machine or a line, and the number is found all the same, in time."""
+
+    def latency(now: float) -> float:
+        return 0.25 * times if at <= now < at + seconds else 0.25
+
+    run = Simulation(Service(latency, noise=0.2), seed).run(20)
+    assert run.speed(10, 20) >= 0.95 * AT_ONCE
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_slow_source_teaches_nothing(seed: int) -> None:
     """The number stays where it began while the input holds up, and is found when it does not."""
 
