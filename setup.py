@@ -20,7 +20,10 @@ setup(
     license="MIT",
     python_requires=">=3.11,<3.14",
     packages=[*ENGINE, *CONNECTORS],
-    package_data={name: ["spec.json", "py.typed"] for name in [*ENGINE, *CONNECTORS]},
+    package_data={
+        name: ["spec.json", "py.typed", "templates/*.html", "static/*"]
+        for name in [*ENGINE, *CONNECTORS]
+    },
     install_requires=[
         "airbyte-cdk>=7.39,<8",  # the Destination class, the protocol, and with it orjson, pydantic
         "orjson>=3.10,<4",  # JSON at the speed that a million records need
@@ -42,6 +45,12 @@ setup(
             "starlette>=0.40,<2",
             "uvicorn>=0.30,<1",
             "httptools>=0.6,<1",  # so that the sandbox does not hide the connector's own cost
+        ],
+        "studio": [
+            # The page of `studio`, on what the local Heap's stands on.
+            "jinja2>=3.1,<4",
+            "starlette>=0.40,<2",
+            "uvicorn>=0.30,<1",
         ],
         "tests": [
             "airbyte-connector-models>=0.1,<1",  # the registry's own model of metadata.yaml

@@ -50,6 +50,8 @@ def run(service: Service[Any], args: list[str], surroundings: Surroundings | Non
     try:
         if parsed.command == "preview":
             sys.exit(_preview(service, parsed))
+        if parsed.command == "studio":
+            sys.exit(_studio(service, parsed))
         if sys.stdout is None:
             sys.exit(f"{service.program}: stdout is closed")
         writer = MessageWriter(sys.stdout.buffer)
@@ -176,3 +178,19 @@ def _preview(service: Service[Any], parsed: argparse.Namespace) -> int:
         return show(preview, walk, parsed.json)
     except OSError as error:
         leave_broken_stdout(service.program, why_broken(error))
+
+
+def _studio(service: Service[Any], parsed: argparse.Namespace) -> int:
+    if (parsed.source is None) != (parsed.source_config is None):
+        print("--source and --source-config belong together", file=sys.stderr)
+        return 2
+    try:
+        from bulk_destination.studio.command import run  # noqa: PLC0415
+    except ImportError as error:
+        print(
+            f"The studio needs more than is installed here ({error.name}): "
+            f"pip install '{service.distribution}[studio]'",
+            file=sys.stderr,
+        )
+        return 1
+    return run(service, parsed)

@@ -25,6 +25,8 @@ class Service(Generic[Config]):
     name: str
     #: The name of the command.
     program: str
+    #: What pip installs it by.
+    distribution: str
     #: What the command does, for `--help`.
     summary: str
     #: Files that its examples name.

@@ -110,6 +110,7 @@ def _probe_fault(config: HackleConfig, reply: Accepted | Refused | TooLarge) -> 
 HACKLE: Final = Service(
     name="Hackle",
     program="destination-hackle",
+    distribution="destination-heap-analytics",
     summary="Loads one Airbyte stream into Hackle as user events.",
     samples=Samples(
         stand_in="make sandbox-hackle",

@@ -1,46 +1,17 @@
-"""Airbyte destination for Heap: events, user properties and account properties.
+"""Airbyte destination for Heap: events, user properties and account properties."""
 
-From Python::
-
-    from destination_heap_analytics import check, load, preview
-
-    report = load(config, rows, stream="orders", primary_key="order_id")
-"""
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bulk_destination.errors import ConfigurationError, SyncError
-    from bulk_destination.library.plan import LoadPlan
-    from bulk_destination.library.report import Report
     from destination_heap_analytics.destination import DestinationHeapAnalytics
-    from destination_heap_analytics.library import check, load, preview
 
-__all__ = [
-    "ConfigurationError",
-    "DestinationHeapAnalytics",
-    "LoadPlan",
-    "Report",
-    "SyncError",
-    "check",
-    "load",
-    "preview",
-]
-
-#: Imported where somebody asks for them: a command must not wait for what it does not need.
-_HOMES: Final = {
-    "ConfigurationError": "bulk_destination.errors",
-    "SyncError": "bulk_destination.errors",
-    "LoadPlan": "bulk_destination.library.plan",
-    "Report": "bulk_destination.library.report",
-    "DestinationHeapAnalytics": "destination_heap_analytics.destination",
-    **dict.fromkeys(("check", "load", "preview"), "destination_heap_analytics.library"),
-}
+__all__ = ["DestinationHeapAnalytics"]
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    """The class for callers in the same process: the command line must not wait for the CDK."""
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(_HOMES[name]), name)
-    return found
+    from destination_heap_analytics.destination import DestinationHeapAnalytics  # noqa: PLC0415
+
+    return DestinationHeapAnalytics

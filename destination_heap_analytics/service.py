@@ -104,6 +104,7 @@ def _probe_fault(config: HeapConfig, reply: Accepted | Refused | TooLarge) -> st
 HEAP: Final = Service(
     name="Heap",
     program="destination-heap-analytics",
+    distribution="destination-heap-analytics",
     summary="Loads Airbyte streams into Heap: as events, user or account properties.",
     samples=Samples(
         stand_in="make sandbox",

@@ -31,6 +31,7 @@ _MOST_NAMES: Final = 10_000
 _MOST_IDENTITIES: Final = 1_000
 #: Identities of which the spelling is remembered.
 _MOST_SPELLINGS: Final = 50_000
+_MOST_DAYS: Final = 20_000
 _OTHERS: Final = "(others)"
 
 _JSON_TYPES: Final = {str: "string", bool: "boolean", int: "number", float: "number"}
@@ -91,6 +92,8 @@ class TimeSpan:
 
     first: datetime | None = None
     last: datetime | None = None
+    #: Events of each day, by its ordinal (`date.toordinal`); of days beyond a number nothing.
+    days: Counter[int] = field(default_factory=Counter)
     _defaulted: int = 0
 
     def add(self, item: dict[str, Any], defaulted: int) -> None:
@@ -104,6 +107,9 @@ class TimeSpan:
             if isinstance(time, str)
             else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time)
         )
+        day = when.toordinal()
+        if day in self.days or len(self.days) < _MOST_DAYS:
+            self.days[day] += 1
         self.first = when if self.first is None else min(self.first, when)
         self.last = when if self.last is None else max(self.last, when)
 
@@ -243,6 +249,11 @@ class Plan:
                 f"One identity has {share:.0%} of the records. If several people share it, "
                 f"{self.service} makes them one{stays}"
             )
+
+    @property
+    def days(self) -> Mapping[int, int]:
+        """Events of each day, by its ordinal, as far as records say a time."""
+        return self._times.days
 
     @property
     def verdict(self) -> Verdict:

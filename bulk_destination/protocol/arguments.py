@@ -92,7 +92,33 @@ class Program:
         previews.add_argument(
             "--records", type=int, default=3, metavar="N", help="how many to show (default: 3)"
         )
+        self._add_studio(
+            command(
+                *("studio", "open a page that shows what comes of a mapping; send nothing"),
+                *(f"{typed} studio {self.samples.records}", f"{typed} studio orders.csv"),
+            )
+        )
         return parser
+
+    def _add_studio(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            *("files",),
+            nargs="*",
+            metavar="FILE",
+            help="a sample: Airbyte messages, JSON lines or CSV; a catalog may come with it",
+        )
+        source = parser.add_argument_group("a sample from a source")
+        source.add_argument("--source", metavar="COMMAND", help="the source's command")
+        source.add_argument("--source-config", metavar="FILE", help="its configuration")
+        source.add_argument(
+            *("--stream",), action="append", default=[], metavar="NAME", help="may be repeated"
+        )
+        parser.add_argument(
+            *("--port",), type=int, default=0, metavar="N", help="where to listen (default: any)"
+        )
+        parser.add_argument(
+            *("--no-browser",), dest="browser", action="store_false", help="only print the address"
+        )
 
     def _epilog(self, *examples: str) -> str:
         shown = "".join(f"  {example}\n" for example in examples)
