@@ -21,7 +21,7 @@ No message may hold a value of a record. Names of columns, streams and hosts are
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 #: Who must act decides what Airbyte does next: it never retries a `config_error`.
 FailureType = Literal["config_error", "transient_error", "system_error"]
@@ -42,6 +42,8 @@ class SyncError(Exception):
     """The base of all that ends a sync on purpose. Its text is for the user."""
 
     failure_type: ClassVar[FailureType] = "system_error"
+    #: Of a load from Python: its `Report` up to here.
+    report: Any = None
 
 
 class ConfigurationError(SyncError):

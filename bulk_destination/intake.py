@@ -84,11 +84,13 @@ class Intake(Generic[Item]):
             )
         if isinstance(message, StateMessage):
             return message
-        if isinstance(message, Unreadable | TooLong):
+        if isinstance(message, Unreadable | TooLong | Rejected):
             self.position += 1
             self.stream = self._name = None
             self._turn_to(None)
             self._ledger.read += 1
+            if isinstance(message, Rejected):
+                return message
             return UNREADABLE if isinstance(message, Unreadable) else _TOO_LONG
         if isinstance(message, BrokenState):
             raise BrokenStateError(self.position, LONGEST_LINE)

@@ -16,7 +16,7 @@ from typing import Final
 from bulk_destination.connection import Route
 from bulk_destination.errors import NothingAcceptedError, SyncError, TooManyRejectedError
 from bulk_destination.ledger import ENOUGH_TO_JUDGE, Ledger, Ledgers
-from bulk_destination.mapping.values import OF_ANOTHER_STREAM, UNREADABLE
+from bulk_destination.mapping.values import NO_MAPPING, OF_ANOTHER_STREAM, UNREADABLE
 
 #: Streams of a catalog that an error names.
 _MOST_STREAMS: Final = 10
@@ -78,6 +78,8 @@ def nothing_found(ledger: Ledger, routes: Sequence[Route]) -> str | None:
         return None
     if ledger.rejected.keys() == {UNREADABLE.reason}:
         return "stdin holds no Airbyte records (one JSON message a line, as a source prints them)"
+    if ledger.rejected.keys() == {NO_MAPPING.reason}:
+        return "No row is a mapping: give a dict of columns for each"
     if ledger.rejected.keys() <= {UNREADABLE.reason, OF_ANOTHER_STREAM.reason}:
         names = ", ".join(str(route.stream) for route in routes[:_MOST_STREAMS])
         more = f" and {len(routes) - _MOST_STREAMS} more" if len(routes) > _MOST_STREAMS else ""

@@ -1,17 +1,46 @@
-"""Airbyte destination for Hackle: records become user events."""
+"""Airbyte destination for Hackle: records become user events.
 
-from typing import TYPE_CHECKING
+From Python::
+
+    from destination_hackle import check, load, preview
+
+    report = load(config, rows, stream="orders", primary_key="order_id")
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from bulk_destination.errors import ConfigurationError, SyncError
+    from bulk_destination.library.plan import LoadPlan
+    from bulk_destination.library.report import Report
     from destination_hackle.destination import DestinationHackle
+    from destination_hackle.library import check, load, preview
 
-__all__ = ["DestinationHackle"]
+__all__ = [
+    "ConfigurationError",
+    "DestinationHackle",
+    "LoadPlan",
+    "Report",
+    "SyncError",
+    "check",
+    "load",
+    "preview",
+]
+
+#: Imported where somebody asks for them: a command must not wait for what it does not need.
+_HOMES: Final = {
+    "ConfigurationError": "bulk_destination.errors",
+    "SyncError": "bulk_destination.errors",
+    "LoadPlan": "bulk_destination.library.plan",
+    "Report": "bulk_destination.library.report",
+    "DestinationHackle": "destination_hackle.destination",
+    **dict.fromkeys(("check", "load", "preview"), "destination_hackle.library"),
+}
 
 
 def __getattr__(name: str) -> object:
-    """The class for callers in the same process: the command line must not wait for the CDK."""
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from destination_hackle.destination import DestinationHackle  # noqa: PLC0415
-
-    return DestinationHackle
+    found: object = getattr(import_module(_HOMES[name]), name)
+    return found

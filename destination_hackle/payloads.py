@@ -5,6 +5,7 @@ it: each event is as in `internal/event/event_dispatcher.py`. Where the SDK take
 and the current time, an event has a stable id and the record's own time.
 """
 
+from collections.abc import Set
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
@@ -135,6 +136,11 @@ class UserEvents:
             *self._adjusted(),
             *cut(self.adjustments),
         ]
+
+    @property
+    def sent_names(self) -> Set[str]:
+        """Names of properties, of the records that were looked at closely."""
+        return self._mapper.seen_names
 
     def notices(self) -> list[str]:
         """What the user should know before anything is sent."""

@@ -1,17 +1,46 @@
-"""Airbyte destination for Heap: events, user properties and account properties."""
+"""Airbyte destination for Heap: events, user properties and account properties.
 
-from typing import TYPE_CHECKING
+From Python::
+
+    from destination_heap_analytics import check, load, preview
+
+    report = load(config, rows, stream="orders", primary_key="order_id")
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from bulk_destination.errors import ConfigurationError, SyncError
+    from bulk_destination.library.plan import LoadPlan
+    from bulk_destination.library.report import Report
     from destination_heap_analytics.destination import DestinationHeapAnalytics
+    from destination_heap_analytics.library import check, load, preview
 
-__all__ = ["DestinationHeapAnalytics"]
+__all__ = [
+    "ConfigurationError",
+    "DestinationHeapAnalytics",
+    "LoadPlan",
+    "Report",
+    "SyncError",
+    "check",
+    "load",
+    "preview",
+]
+
+#: Imported where somebody asks for them: a command must not wait for what it does not need.
+_HOMES: Final = {
+    "ConfigurationError": "bulk_destination.errors",
+    "SyncError": "bulk_destination.errors",
+    "LoadPlan": "bulk_destination.library.plan",
+    "Report": "bulk_destination.library.report",
+    "DestinationHeapAnalytics": "destination_heap_analytics.destination",
+    **dict.fromkeys(("check", "load", "preview"), "destination_heap_analytics.library"),
+}
 
 
 def __getattr__(name: str) -> object:
-    """The class for callers in the same process: the command line must not wait for the CDK."""
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from destination_heap_analytics.destination import DestinationHeapAnalytics  # noqa: PLC0415
-
-    return DestinationHeapAnalytics
+    found: object = getattr(import_module(_HOMES[name]), name)
+    return found

@@ -15,6 +15,7 @@ Sources: https://developers.heap.io/reference/ with `bulk-track`, `bulk-add-user
 `bulk-add-account-properties`.
 """
 
+from collections.abc import Set
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 from zoneinfo import ZoneInfo
@@ -177,6 +178,10 @@ class Track:
             *cut(self.adjustments),
         ]
 
+    @property
+    def sent_names(self) -> Set[str]:
+        return self._mapper.seen_names
+
     def notices(self) -> list[str]:
         return self._keys.notices()
 
@@ -230,6 +235,10 @@ class _AddProperties:
         item = {self._field: identity, "properties": properties}
         return identity, dump(item, self.adjustments, option=None), identity
 
+    @property
+    def sent_names(self) -> Set[str]:
+        return self._mapper.seen_names
+
     def notices(self) -> list[str]:
         """Updates need no key."""
         return []
@@ -256,6 +265,11 @@ class AddUserProperties(_AddProperties):
             column.name in _ID_SPELLINGS for column in self._selection.columns
         )
         self._renamed = False
+
+    @property
+    def sent_names(self) -> Set[str]:
+        names = self._mapper.seen_names
+        return {self._reserved_as if name in _ID_SPELLINGS else name for name in names}
 
     def _rename_reserved(self, properties: dict[str, Scalar]) -> None:
         # Source: https://developers.heap.io/reference/add-user-properties ("id" clashes with

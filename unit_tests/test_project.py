@@ -16,10 +16,10 @@ ENGINE = ROOT / "bulk_destination"
 CONNECTORS = {
     "destination_heap_analytics": [
         *("config", "objects", "routing", "values", "apis", "service"),
-        *("destination", "run", "__init__"),
+        *("library", "destination", "run", "__init__"),
     ],
     "destination_hackle": [
-        *("config", "values", "payloads", "service", "destination", "run", "__init__"),
+        *("config", "values", "payloads", "service", "library", "destination", "run", "__init__"),
     ],
 }
 
@@ -28,7 +28,7 @@ RANKS = [
     *("errors", "names", "ledger", "fields"),
     *("mapping", "protocol", "http", "delivery", "rejected"),
     *("config", "connection", "verdict", "intake", "look", "connection_check", "loading", "write"),
-    *("studio", "command_line", "destination", "__init__"),
+    *("library", "studio", "command_line", "destination", "__init__"),
 ]
 #: The same within each room.
 ROOMS = {
@@ -60,6 +60,7 @@ ROOMS = {
         *("object_storage", "saving", "rejected_files", "__init__"),
     ],
     "loading": ["surroundings", "ways", "walk", "__init__"],
+    "library": ["tables", "rows", "report", "plan", "feed", "library", "__init__"],
     "look": [
         *(
             "samples",
@@ -88,6 +89,7 @@ PURE = [
     *(f"delivery/{module}" for module in ("quotas", "concurrency")),
     *(f"delivery/{module}" for module in ("batches", "backlog", "throttling", "outages")),
     *("rejected/rejected_records", "rejected/object_storage_config"),
+    *(f"library/{module}" for module in ("tables", "rows", "report", "plan")),
     *("look/samples", "look/columns_seen", "look/told_names", "look/plan", "look/progress"),
     *(f"studio/{module}" for module in ("guard", "form", "suggestions", "chart", "takeaway")),
 ]

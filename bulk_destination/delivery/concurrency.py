@@ -4,8 +4,9 @@ Nobody knows the right number for their line, and one that is right at noon is w
 it is tried: a few more requests at once, and where they bring more rows a second, they stay.
 
 - **More is tried, and kept if it pays.** From a small start the number doubles, later it takes
-  steps of a quarter, up and down. More stays only where it brought at least half of what it
-  could; less stays where nearly nothing was lost. Speed is reckoned by Little's law, requests
+  steps of a quarter, up and down, which get longer while they pay. More stays only where it
+  brought at least half of what it could; less stays where nearly nothing was lost. A trial that
+  fails is made once more: one slow moment says little. Speed is reckoned by Little's law, requests
   under way divided by the time of an answer. That is the hill climbing of PCC (Dong et al., NSDI
   2015), in rounds as in TCP's slow start (RFC 5681).
 - **Strain makes it fall at once**: the service cannot serve now (503), does not answer in time, or
@@ -45,8 +46,11 @@ _STEP: Final = 1.25
 #: what it may cost.
 _WORTH: Final = 0.5
 _LOSS: Final = 0.25
-#: Rounds between a trial that failed and the next.
+#: Rounds between a trial that failed and the next: one after the first, which may be chance, then
+#: more, up to so many.
 _REST: Final = 6
+#: What a step is multiplied by after a trial that paid.
+_LONGER: Final = 1.5
 #: How much the newest round counts in the speed that is known.
 _NEWEST: Final = 0.3
 #: Answers that take so many times as long are strain.
@@ -120,10 +124,13 @@ class ConcurrencyLimit:
     """The number of requests at once, and the distance of their starts. Times are in seconds.
 
     Ask `opens_in` before each try; tell of it by `begin` and `end`. Where `least` and `most` are
-    the same, the number is fixed, and only the distance is found.
+    the same, the number is fixed, and only the distance is found. `second` is that of the distance:
+    at least one try in it starts.
     """
 
-    def __init__(self, start: int = START, least: int = 1, most: int = MOST) -> None:
+    def __init__(
+        self, start: int = START, least: int = 1, most: int = MOST, second: float = 1.0
+    ) -> None:
         #: Requests that may be under way now.
         self.limit = start
         self.under_way = 0
@@ -136,11 +143,16 @@ class ConcurrencyLimit:
         self._step = _DOUBLE
         self._upward = True
         self._rest = 0
+        self._second = second
+        #: Trials that failed on end.
+        self._failed = 0
         self._pace = _Pace()
 
     def opens_in(self, now: float) -> float | None:
         """Seconds until a try may begin; None while that hangs on one that is under way."""
-        return self._pace.opens_in(now) if self.under_way < self.limit else None
+        if self.under_way >= self.limit:
+            return None
+        return self._pace.opens_in(now / self._second) * self._second
 
     def begin(self, now: float) -> Try:
         """A try begins."""
@@ -149,7 +161,7 @@ class ConcurrencyLimit:
         self._pass(now)
         self.under_way += 1
         self._round.peak = max(self._round.peak, self.under_way)
-        self._pace.begin(now)
+        self._pace.begin(now / self._second)
         return Try(now, self._changes)
 
     def end(self, ended: Try, answer: Answer, rows: int, now: float) -> None:
@@ -157,7 +169,7 @@ class ConcurrencyLimit:
         self._pass(now)
         self.under_way -= 1
         if answer is Answer.TOO_MANY:
-            self._pace.refused(ended.began, now)
+            self._pace.refused(ended.began / self._second, now / self._second)
         elif ended.number != self._changes:
             pass  # It was under way when the number changed: one fall a round.
         elif answer is Answer.STRAINED:
@@ -205,7 +217,8 @@ class ConcurrencyLimit:
                 known.seconds + _NEWEST * (found.seconds - known.seconds),
             )
         elif _pays(known, found):
-            self._known = found
+            self._known, self._failed = found, 0
+            self._step = min(_DOUBLE, self._step * _LONGER) if self._upward else _STEP
         else:
             self._go_back(known, now)
             return
@@ -225,15 +238,18 @@ class ConcurrencyLimit:
         self._change(another, now)
 
     def _strained(self, now: float) -> None:
-        self._step = _STEP
+        self._step, self._failed = _STEP, max(1, self._failed)
         if self._known is not None and self._known.limit < self.limit:
             self._go_back(self._known, now)
         else:
             self._fall(now)
 
     def _go_back(self, known: _Known, now: float) -> None:
-        """A trial has failed; the next goes the other way, later."""
-        self._step, self._rest, self._upward = _STEP, _REST, not self._upward
+        """A trial has failed: it is made once more; then the other way, in small steps, later."""
+        self._failed += 1
+        if self._failed > 1:
+            self._step, self._upward = _STEP, not self._upward
+        self._rest = min(_REST, 2 * self._failed - 1)
         self._change(known.limit, now)
 
     def _fall(self, now: float) -> None:

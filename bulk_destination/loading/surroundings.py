@@ -17,6 +17,8 @@ class Surroundings:
     retry_policy: RetryPolicy | None = None
     #: The minute of a quota, in seconds.
     minute: float = MINUTE
+    #: The second in which at least one request starts, however often the service says "too many".
+    second: float = 1.0
     #: Unix time, in seconds.
     now: Callable[[], float] = time.time
     #: Seconds for one answer.

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from bulk_destination.connection import Connection
 from bulk_destination.delivery.deliveries import Deliveries
@@ -40,8 +40,6 @@ from bulk_destination.rejected.object_storage import ObjectStorage
 from bulk_destination.rejected.rejected_files import MAX_KEPT_BYTES, RejectedFiles
 from bulk_destination.verdict import Verdict, is_lost, is_refused, lost, nothing_accepted, verdict
 
-logger = logging.getLogger("airbyte")
-
 #: States that may wait; a source with more of them is slowed, as it is by `MOST_IN_MEMORY` bytes.
 MAX_WAITING_STATES: Final = 10_000
 #: Bytes of states that may wait on disk while nothing was accepted: to slow the source for those
@@ -50,9 +48,16 @@ MAX_PARKED_BYTES: Final = 1_000_000_000
 
 Item = TypeVar("Item")
 
-
 #: Each stream's first record that is not settled; None if all are.
 Firsts = Sequence[int | None]
+
+
+class Log(Protocol):
+    """Where a walk says what it does; a `logging.Logger` is one."""
+
+    def info(self, words: str, /) -> None: ...
+
+    def warning(self, words: str, /) -> None: ...
 
 
 @dataclass(slots=True)
@@ -73,6 +78,7 @@ class Walk(Generic[Item]):
     watch: Callable[[Ledger], None] | None = None
     #: Told of each stream whether its quota holds it up, and for how many seconds.
     limited: Callable[[Stream, float | None], None] | None = None
+    log: Log = field(default_factory=lambda: logging.getLogger("airbyte"))
     #: States that came, until they leave.
     checkpoints: Checkpoints = field(init=False)
     _ledgers: Ledgers = field(init=False)
@@ -104,6 +110,11 @@ class Walk(Generic[Item]):
         """The counts of all streams."""
         return self._ledgers.all
 
+    @property
+    def position(self) -> int:
+        """The number of the record taken last, from 1."""
+        return self._intake.position
+
     def run(self, source: Iterable[list[Item]]) -> Generator[Firsts]:
         """Loads all of `source`; yields what is settled, whenever that may have changed.
 
@@ -111,7 +122,7 @@ class Walk(Generic[Item]):
         """
         began = self.surroundings.clock()
         for words in self.connection.warnings:
-            logger.warning(words)
+            self.log.warning(words)
         try:
             self._inbox.read_from(source)
             yield from self._take_all()
@@ -125,12 +136,12 @@ class Walk(Generic[Item]):
             self._close_ledger(self.surroundings.clock() - began)
         self._verify()
 
-    def interrupt(self, signal_name: str) -> None:
-        """Ends the sync early; callable from a signal handler."""
+    def interrupt(self, by: str) -> None:
+        """Ends the sync early; callable from any thread and from a signal handler."""
         for files in self._files:
             files.hurry()
         self._inbox.report(
-            Failed(InterruptedSyncError(f"The sync was stopped by {signal_name}. Run it again"))
+            Failed(InterruptedSyncError(f"The sync was stopped by {by}. Run it again"))
         )
 
     def _take_all(self) -> Iterator[Firsts]:
@@ -184,7 +195,7 @@ class Walk(Generic[Item]):
             self._save()
         except SyncError as error:
             # What ended the sync is told; this only keeps states back.
-            logger.warning(str(error))
+            self.log.warning(str(error))
         yield self._firsts()
 
     def _wait(self) -> Iterator[Firsts]:
@@ -272,7 +283,7 @@ class Walk(Generic[Item]):
             case Retries(cause, lasted, left):
                 outages, now = self._ways[told.endpoint].outages, self.surroundings.clock()
                 if words := outages.retried(cause, lasted, left, now):
-                    logger.warning(words)
+                    self.log.warning(words)
             case report:
                 if not self._delivery.has_ended(told.endpoint):
                     raise report.error
@@ -290,7 +301,7 @@ class Walk(Generic[Item]):
         waiting = sum(self._ledgers.of_streams[stream].waiting for stream in way.streams)
         now = self.surroundings.clock()
         if words := way.throttling.waits(wait.seconds, wait.of_identities, waiting, now):
-            logger.info(words)
+            self.log.info(words)
             self._announce(endpoint, limited_for=wait.seconds)
 
     def _announce(self, endpoint: int, limited_for: float | None = None) -> None:
@@ -336,7 +347,7 @@ class Walk(Generic[Item]):
             if self.watch is not None:
                 self.watch(ledger)
             if words := self._progress.line(ledger, now):
-                logger.info(words)
+                self.log.info(words)
 
     def _firsts(self) -> Firsts:
         staying = self._staying
@@ -410,19 +421,19 @@ class Walk(Generic[Item]):
             ledger.truncated, ledger.left_out = adjustments.truncated, adjustments.left_out
             if ledger.accepted:
                 for warning in route.mapper.warnings():
-                    logger.warning(f"Stream {route.stream}: {warning}" if several else warning)
+                    self.log.warning(f"Stream {route.stream}: {warning}" if several else warning)
             if ledger.rejected:
-                logger.warning(f"Rejected records{of}: {ledger.reasons()}")
+                self.log.warning(f"Rejected records{of}: {ledger.reasons()}")
             if ledger.skipped:
-                logger.info(f"Skipped records{of}: {ledger.skips()}")
+                self.log.info(f"Skipped records{of}: {ledger.skips()}")
             if several:
-                logger.info(ledger.line(seconds, of))
+                self.log.info(ledger.line(seconds, of))
         if several and self._ledgers.elsewhere.rejected:
-            logger.warning(f"Rejected records of no stream: {self._ledgers.elsewhere.reasons()}")
+            self.log.warning(f"Rejected records of no stream: {self._ledgers.elsewhere.reasons()}")
         if files := sum(each.files for each in self._files):
             saved = sum(each.saved for each in self._files)
-            logger.info(f"Saved {saved} rejected records in {files} files")
-        logger.info(self.ledger.line(seconds))
+            self.log.info(f"Saved {saved} rejected records in {files} files")
+        self.log.info(self.ledger.line(seconds))
 
     def _count_requests(self) -> None:
         ledger = self._ledgers.elsewhere
@@ -448,7 +459,7 @@ class Walk(Generic[Item]):
             judged = Verdict(nothing_accepted(ledger, route)) if early else self._verdict(stream)
             if judged.warning is not None:
                 several = f"Stream {route.stream}: " if len(routes) > 1 else ""
-                logger.warning(several + judged.warning)
+                self.log.warning(several + judged.warning)
             if judged.error is not None:
                 errors.append((str(route.stream), judged.error))
         if errors and len(routes) == 1:

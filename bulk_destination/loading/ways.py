@@ -87,7 +87,7 @@ def deliveries_by(
                 tell=lambda *retry: tell(Retries(*retry)),
             ),
             endpoint.max_items,
-            _limit(most, len(ways)),
+            _limit(most, len(ways), surroundings.second),
             merges=way.routes[0].mapper.merges,
             report=tell,
             clock=surroundings.clock,
@@ -101,11 +101,12 @@ def deliveries_by(
     )
 
 
-def _limit(requests_in_flight: int | None, endpoints: int) -> ConcurrencyLimit:
+def _limit(requests_in_flight: int | None, endpoints: int, second: float) -> ConcurrencyLimit:
     """The number that was given, or one to be found; of several endpoints, the share of one."""
     if requests_in_flight is None:
-        return ConcurrencyLimit(most=MOST // endpoints)
-    return ConcurrencyLimit(*[max(1, requests_in_flight // endpoints)] * 3)
+        return ConcurrencyLimit(most=MOST // endpoints, second=second)
+    share = max(1, requests_in_flight // endpoints)
+    return ConcurrencyLimit(share, share, share, second)
 
 
 def files_of(

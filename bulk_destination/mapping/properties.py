@@ -45,7 +45,9 @@ _LARGEST_FLOAT: Final = math.nextafter(math.inf, 0)
 _MOST_NAMES: Final = 10_000
 #: More names of properties than this are hard to find one's way in.
 MANY_NAMES: Final = 200
-#: One record of 64 is looked at for new names; to look at each would cost a tenth of all mapping.
+#: The first records are all looked at for new names, and then one of 64: to look at each would
+#: cost a tenth of all mapping.
+_FIRST: Final = 1_000
 _EACH: Final = 63
 
 
@@ -156,7 +158,7 @@ class PropertyMapper:
         for name, look_up in self._json_columns:
             self._add_json(properties, name, look_up(record), adjustments)
         self._records += 1
-        if len(properties) > self.most or not self._records & _EACH:
+        if len(properties) > self.most or not self._records & _EACH or self._records <= _FIRST:
             self._look_closely(record, properties)
         if limits.count is not None and len(properties) > limits.count:
             return self._first(properties, limits.count, adjustments)

@@ -53,6 +53,10 @@ class RecordMapper(Protocol):
     def defaulted(self) -> int:
         """Events that were dated by the time of the sync."""
 
+    @property
+    def sent_names(self) -> Set[str]:
+        """Names of properties, of the records that were looked at closely."""
+
     def notices(self) -> list[str]:
         """What the user should know before anything is sent: names of columns, never a value."""
 

@@ -77,6 +77,9 @@ UNREADABLE: Final = Rejected("unreadable")
 #: A record of a stream that the catalog does not have.
 OF_ANOTHER_STREAM: Final = Rejected("of_another_stream")
 
+#: What a caller in Python gave for a record is no mapping.
+NO_MAPPING: Final = Rejected("not_a_mapping")
+
 #: The identifying number of this record was read as a double; read it again, exactly.
 INEXACT: Final = Rejected("identifier_not_exact")
 

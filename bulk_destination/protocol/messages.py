@@ -15,7 +15,7 @@ from typing import Any, Final, TypedDict
 
 import orjson
 
-from bulk_destination.mapping.values import MAY_BE_INEXACT_FROM
+from bulk_destination.mapping.values import MAY_BE_INEXACT_FROM, Rejected
 from bulk_destination.protocol.lines import Line, LongLine
 from bulk_destination.protocol.splicing import text_at_top, with_members, without_depths
 
@@ -62,7 +62,8 @@ class PassedOver:
     """A message that a destination has no use for, or an empty line."""
 
 
-Message = RecordMessage | StateMessage | BrokenState | TooLong | Unreadable | PassedOver
+#: A `Rejected` is what a caller in Python gave for a record, and is none.
+Message = RecordMessage | StateMessage | BrokenState | TooLong | Unreadable | PassedOver | Rejected
 
 _BROKEN_STATE: Final = BrokenState()
 _TOO_LONG: Final = TooLong()

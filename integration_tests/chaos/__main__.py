@@ -89,7 +89,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--largest", type=int, default=LARGEST, help="rows of a run, at most; default: %(default)s"
     )
-    parser.add_argument("--jobs", type=int, default=2, help="at once; default: %(default)s")
+    # Most of a run is waiting: two for each core of a small machine.
+    parser.add_argument("--jobs", type=int, default=4, help="at once; default: %(default)s")
     return parser.parse_args()
 
 

@@ -20,7 +20,9 @@ def main() -> None:
     """Runs the command on the process's arguments."""
     service, read_timeout, *args = sys.argv[1:]
     hurried = Surroundings(
-        retry_policy=RetryPolicy(first=0.01, longest=0.1), read_timeout=float(read_timeout)
+        retry_policy=RetryPolicy(first=0.01, longest=0.1),
+        read_timeout=float(read_timeout),
+        second=0.01,
     )
     command_line.run(SERVICES[service], args, hurried)
 

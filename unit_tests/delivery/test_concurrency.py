@@ -149,6 +149,19 @@ def test_a_line_that_changes(first: float, later: float, share: float, seed: int
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("at", [0.125, 0.375, 0.75, 1.25])
+@pytest.mark.parametrize(("seconds", "times"), [(0.1, 6.0), (0.3, 2.0), (1.0, 3.0)])
+def test_a_hiccup_while_it_grows(at: float, seconds: float, times: float, seed: int) -> None:
+    """One slow moment of a machine or a line, and the number is found all the same, in time."""
+
+    def latency(now: float) -> float:
+        return 0.25 * times if at <= now < at + seconds else 0.25
+
+    run = Simulation(Service(latency, noise=0.2), seed).run(20)
+    assert run.speed(10, 20) >= 0.95 * AT_ONCE
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_slow_source_teaches_nothing(seed: int) -> None:
     """The number stays where it began while the input holds up, and is found when it does not."""
 
@@ -251,6 +264,20 @@ def test_too_many_is_told_apart_from_slow() -> None:
     assert limit.limit == 8
     limit.begin(1.0)
     assert limit.opens_in(1.0) == pytest.approx(1 / (0.9 * 4), rel=0.1)
+
+
+def test_the_second_is_handed_in() -> None:
+    """Of a shorter one, starts are as much nearer to one another."""
+    waits: list[float | None] = []
+    for second in (1.0, 0.01):
+        limit = ConcurrencyLimit(start=8, second=second)
+        now = 0.0
+        for _ in range(20):
+            now += limit.opens_in(now) or 0.0
+            limit.end(limit.begin(now), Answer.TOO_MANY, ROWS, now + second / 2)
+        limit.begin(now)
+        waits.append(limit.opens_in(now))
+    assert waits == [pytest.approx(1.0, rel=0.2), pytest.approx(0.01, rel=0.2)]
 
 
 @given(

@@ -1,0 +1,343 @@
+"""A connector's functions for callers in Python: `load`, `preview`, `check`."""
+
+import logging
+import queue
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final, NoReturn
+
+import orjson
+
+from bulk_destination.connection import Connection, Service, connect
+from bulk_destination.connection_check import failed_check
+from bulk_destination.delivery import threads
+from bulk_destination.errors import ConfigurationError, Fault, SyncError
+from bulk_destination.ledger import Ledger
+from bulk_destination.library.feed import Feed, Taken
+from bulk_destination.library.plan import LoadPlan, Sample, plan_of
+from bulk_destination.library.report import Report, reasons, report_of
+from bulk_destination.library.rows import Item, NoRecord, RowReader, primary_key_of, read_item
+from bulk_destination.loading.surroundings import Surroundings
+from bulk_destination.loading.walk import Walk
+from bulk_destination.look.dry_run import DryRun
+from bulk_destination.mapping.record_mapper import Payload
+from bulk_destination.mapping.values import Rejected, Skipped
+from bulk_destination.rejected.object_storage import open_object_storage
+
+#: What a table's rows are got by, in place of the table itself.
+_TABLES: Final = {
+    "iter_rows": "its `iter_rows(named=True)`",
+    "to_pylist": "its `to_pylist()`, or that of each of its batches",
+    "to_dict": '`to_dict("records")`',
+    "foreachPartition": "`foreachPartition(load_partition(config))`",
+}
+#: Seconds between two reports of progress.
+_PROGRESS_EVERY: Final = 0.2
+
+Key = str | Sequence[str | Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The functions of the connector of one service; they share nothing but that."""
+
+    service: Service[Any]
+    surroundings: Surroundings = field(default_factory=Surroundings)
+
+    def load(
+        self,
+        config: Mapping[str, Any],
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        stream: str = "rows",
+        namespace: str | None = None,
+        schema: Mapping[str, Any] | None = None,
+        primary_key: Key | None = None,
+        progress: Callable[[Report], object] | None = None,
+        settled: Callable[[int], object] | None = None,
+    ) -> Report:
+        """Loads rows into the service, and returns when each of them is settled.
+
+        It keeps the promises of Airbyte's `write`, by the same code: quotas, order of one user's
+        updates, retries, rejected records in files if the configuration says so.
+
+        Args:
+            config: what Airbyte's form asks for, as the same JSON.
+            rows: mappings of column to value; any iterable, also one that never is in memory as a
+                whole. It is read in the calling thread. `library/rows.py` has a table of what
+                becomes of values.
+            stream: a name for the rows. It is part of what an event is known by, so name a table
+                the same each time, and as Airbyte does if both load it.
+            namespace: the same, where streams of several schemas or databases have one name.
+            schema: the JSON schema of a row, if a misspelled column shall be an error at once.
+            primary_key: a column, or several, by which events are known: a row that is loaded once
+                more adds nothing, even if it has changed. Without it that is the whole row.
+            progress: called with a report of what is known so far, some times a second.
+            settled: called with the number of leading rows that are safe: accepted, or rejected and
+                written down. A load that ends early is gone on with from there.
+
+        Both are called in the calling thread, between two rows and while the last requests are
+        waited for. What they raise ends the load.
+
+        Raises:
+            ConfigurationError: before anything is sent; with all faults that were found.
+            SyncError: another of its kinds, as `write` fails. Its `report` has the counts, and a
+                note of the exception how many leading rows are safe.
+            TypeError: `rows` are no rows, but a table, a mapping or a text.
+
+        What `rows` raise ends the load: requests under way are waited for, `settled` is called for
+        the last time, and the error goes on, with the same note.
+        """
+        _refuse_tables(rows)
+        reader = RowReader(stream, namespace)
+        connection = self._connect(config, stream, namespace, schema, primary_key)
+        if connection.config.dry_run:
+            words = "must be false to load; `preview(config, rows)` tells what would be sent"
+            raise ConfigurationError([Fault("dry_run", words)])
+        storage = open_object_storage(connection.config.object_storage_config, self.service.program)
+        if storage is not None:
+            storage.prove()
+        log = _Log(self.service.program.replace("-", "_"))
+        walk: Walk[Item] = Walk(
+            *(connection, read_item, reader.line_of, storage, self.surroundings), log=log
+        )
+        return _Load(walk, reader, log, progress, settled).run(rows)
+
+    def preview(
+        self,
+        config: Mapping[str, Any],
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        stream: str = "rows",
+        namespace: str | None = None,
+        schema: Mapping[str, Any] | None = None,
+        primary_key: Key | None = None,
+        samples: int = 3,
+    ) -> LoadPlan:
+        """What `load` would do with these rows. Reads all of them, sends nothing, asks nobody.
+
+        The arguments are those of `load`; `samples` says how many of the first rows, and of the
+        first rejected ones, are shown with what becomes of them.
+
+        Raises:
+            ConfigurationError: with all faults that were found.
+            TypeError: `rows` are no rows, but a table, a mapping or a text.
+        """
+        _refuse_tables(rows)
+        reader = RowReader(stream, namespace)
+        connection = self._connect(config, stream, namespace, schema, primary_key)
+        walk: DryRun[Item] = DryRun(connection, read_item, tells_all=True)
+        shown: list[Sample] = []
+        rejected = 0
+        for row in rows:
+            item = reader.item(row)
+            taken = walk.take(item)
+            rejected += isinstance(taken, Rejected)
+            if walk.position <= samples or (isinstance(taken, Rejected) and rejected <= samples):
+                shown.append(_sample(walk.position, item, taken))
+        walk.finish()
+        ledger = walk.ledgers.all
+        return plan_of(
+            self.service.name,
+            walk.as_json(),
+            rejected=reasons(ledger.rejected, ledger.first_position),
+            skipped=reasons(ledger.skipped),
+            samples=tuple(shown),
+            warnings=tuple(reader.warnings()),
+        )
+
+    def check(self, config: Mapping[str, Any]) -> str | None:
+        """Nothing if the configuration is sound and all that it names answers.
+
+        Else the step that failed, and the way out. It adds nothing to the service's data, takes a
+        minute at most and never raises.
+        """
+        return failed_check(self.service, config)
+
+    def _connect(
+        self,
+        config: Mapping[str, Any],
+        stream: str,
+        namespace: str | None,
+        schema: Mapping[str, Any] | None,
+        primary_key: Key | None,
+    ) -> Connection:
+        key = primary_key_of(primary_key)
+        configured = {
+            "stream": {"name": stream, "namespace": namespace, "json_schema": schema or {}},
+            "destination_sync_mode": "append_dedup" if key else "append",
+            "primary_key": key,
+        }
+        return connect(self.service, config, {"streams": [configured]})
+
+
+@dataclass(slots=True)
+class _Log:
+    """Says what a walk says to a logger that nobody set up, and keeps warnings for the report."""
+
+    name: str
+    warnings: list[str] = field(default_factory=list)
+
+    def info(self, words: str, /) -> None:
+        logging.getLogger(self.name).info(words)
+
+    def warning(self, words: str, /) -> None:
+        self.warnings.append(words)
+        logging.getLogger(self.name).warning(words)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """The walk has, by an error if there is one."""
+
+    error: BaseException | None
+
+
+@dataclass(slots=True)
+class _Load:
+    """One load: the caller's side of it, and the walk's."""
+
+    walk: Walk[Item]
+    reader: RowReader
+    log: _Log
+    progress: Callable[[Report], object] | None
+    settled: Callable[[int], object] | None
+    _news: queue.SimpleQueue[object] = field(default_factory=queue.SimpleQueue)
+    _feed: Feed[Item] = field(init=False)
+    _ended: _Ended | None = None
+    #: Leading rows that are safe, as the walk knows, and as the caller was told.
+    _safe: int = 0
+    _told: int = 0
+    _began: float = 0.0
+    _reported_at: float = 0.0
+
+    def run(self, rows: Iterable[object]) -> Report:
+        """Hands on the caller's rows, and tells it what comes back."""
+        self._feed = Feed(self._news)
+        self._began = self.walk.surroundings.clock()
+        if self.progress is not None:
+            self.walk.watch = self._watch
+        threads.begin(self._walk, "load")
+        put, feed, news, item = self._feed.put, self._feed, self._news, self.reader.item
+        try:
+            for row in rows:
+                put(item(row))
+                while not (feed.has_room and news.empty()) and self._ended is None:
+                    self._take_news()
+                if self._ended is not None:
+                    break
+            feed.end()
+            while self._ended is None:
+                self._take_news()
+        except BaseException as error:
+            self._stop(error)
+            raise
+        report = self._report()
+        if self._ended.error is not None:
+            self._fail(self._ended.error, report)
+        if self.progress is not None:
+            self.progress(report)
+        return report
+
+    def _take_news(self) -> None:
+        """The next of it; waits for one."""
+        match self._news.get():
+            case int(safe):
+                self._tell(safe)
+            case Report() as report if self.progress is not None:
+                self.progress(report)
+            case _Ended() as ended:
+                self._ended = ended
+            case Taken():
+                pass
+
+    def _tell(self, safe: int) -> None:
+        self._told = safe
+        settled, self.settled = self.settled, None  # One that raises is not called again.
+        if settled is not None:
+            settled(safe)
+            self.settled = settled
+
+    def _stop(self, error: BaseException) -> None:
+        """The caller's rows or functions raised: what is under way is waited for."""
+        if self._ended is None:
+            self.walk.interrupt("its caller")
+            self._feed.end()
+            while self._ended is None:
+                match self._news.get():
+                    case _Ended() as ended:
+                        self._ended = ended
+        _note(error, self._report())
+        if self._told != self._safe:
+            with suppress(Exception):  # what is raised already goes on
+                self._tell(self._safe)
+
+    def _fail(self, error: BaseException, report: Report) -> NoReturn:
+        _note(error, report)
+        if isinstance(error, SyncError):
+            error.report = report
+        raise error
+
+    # -- for the walk's thread
+
+    def _walk(self) -> None:
+        error: BaseException | None = None
+        try:
+            with closing(self.walk.run(self._feed.lists())) as settled:
+                for (first,) in settled:
+                    safe = self.walk.position if first is None else max(0, first - 1)
+                    if safe != self._safe:
+                        self._safe = safe
+                        self._news.put(safe)
+        except BaseException as raised:  # noqa: BLE001  # raised in the caller's thread
+            error = raised
+        self._news.put(_Ended(error))
+
+    def _watch(self, ledger: Ledger) -> None:
+        now = self.walk.surroundings.clock()
+        if now - self._reported_at >= _PROGRESS_EVERY:
+            self._reported_at = now
+            self._news.put(self._report(ledger))
+
+    def _report(self, ledger: Ledger | None = None) -> Report:
+        [route] = self.walk.connection.routes
+        is_over = ledger is None
+        return report_of(
+            self.walk.ledger if ledger is None else ledger,
+            route.mapper.adjustments,
+            settled=self._safe,
+            seconds=self.walk.surroundings.clock() - self._began,
+            names=route.mapper.sent_names,
+            warnings=(*self.log.warnings, *self.reader.warnings()) if is_over else (),
+        )
+
+
+def _note(error: BaseException, report: Report) -> None:
+    error.add_note(
+        f"{report.settled:,} leading rows are safe; {report.read:,} were read, "
+        f"{report.accepted:,} accepted, {report.rejected:,} rejected, {report.skipped:,} skipped"
+    )
+
+
+def _sample(position: int, item: Item, taken: Payload | Rejected | Skipped | None) -> Sample:
+    row = item.row if isinstance(item, NoRecord) else item["data"]
+    match taken:
+        case Rejected(reason):
+            return Sample(position, row, rejected=reason)
+        case Skipped(reason):
+            return Sample(position, row, skipped=reason)
+        case tuple():
+            return Sample(position, row, orjson.loads(taken[1]))
+    raise TypeError("a row is a record")
+
+
+def _refuse_tables(rows: object) -> None:
+    """A table is no iterable of its rows: most give the names of their columns."""
+    if isinstance(rows, Mapping | str | bytes):
+        raise TypeError(f"rows must be an iterable of mappings, and is one {type(rows).__name__}")
+    for method, instead in _TABLES.items():
+        if hasattr(rows, method):
+            raise TypeError(f"rows must be an iterable of mappings: give {instead}")
+    if not hasattr(rows, "__iter__"):
+        raise TypeError(f"rows must be an iterable of mappings, and is {type(rows).__name__}")

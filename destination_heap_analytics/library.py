@@ -1,0 +1,12 @@
+"""The connector for callers in Python."""
+
+from typing import Final
+
+from bulk_destination.library.library import Library
+from destination_heap_analytics.service import HEAP
+
+LIBRARY: Final = Library(HEAP)
+
+load = LIBRARY.load
+preview = LIBRARY.preview
+check = LIBRARY.check

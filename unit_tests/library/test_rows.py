@@ -1,0 +1,250 @@
+"""What a caller's rows become: as their JSON would be."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections import OrderedDict, UserDict
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import numpy as np
+import pandas as pd  # type: ignore[import-untyped]  # its stubs are a package of their own
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulk_destination.library.rows import (
+    KEY_NOT_TEXT,
+    NoRecord,
+    RowReader,
+    primary_key_of,
+    read_item,
+)
+from bulk_destination.mapping.values import NO_MAPPING
+from bulk_destination.protocol.messages import read_line
+
+MOMENT = datetime(2026, 1, 5, 11, 17, 19, 169000, tzinfo=UTC)
+RIGA = timezone(timedelta(hours=2))
+
+
+class Color(Enum):
+    RED = "red"
+
+
+class Level(IntEnum):
+    HIGH = 3
+
+
+class Plan(StrEnum):
+    PRO = "pro"
+
+
+class Name(str):
+    __slots__ = ()
+
+
+FORMS = [
+    (None, None),
+    (math.nan, None),
+    (pd.NaT, None),
+    (pd.NA, None),
+    (np.datetime64("NaT"), None),
+    (np.float64("nan"), None),
+    (Decimal("NaN"), None),
+    (Decimal("sNaN"), None),
+    ("a", "a"),
+    (Name("a"), "a"),
+    (np.str_("a"), "a"),
+    (True, True),
+    (np.True_, True),
+    (np.int64(7), 7),
+    (np.uint64(2**64 - 1), 2**64 - 1),
+    (np.float32(0.5), 0.5),
+    (np.float64(0.5), 0.5),
+    (Decimal("12.50"), 12.5),
+    (Decimal("9007199254740993"), 9007199254740993),
+    (Decimal("12.00"), 12),
+    (MOMENT, "2026-01-05T11:17:19.169000+00:00"),
+    (MOMENT.astimezone(RIGA), "2026-01-05T13:17:19.169000+02:00"),
+    (MOMENT.replace(tzinfo=None), "2026-01-05T11:17:19.169000"),
+    (pd.Timestamp(MOMENT), "2026-01-05T11:17:19.169000+00:00"),
+    (np.datetime64("2026-01-05T11:17:19.169", "ns"), "2026-01-05T11:17:19.169000000"),
+    (np.datetime64("2026-01-05", "D"), "2026-01-05"),
+    (date(2026, 1, 5), "2026-01-05"),
+    (time(11, 17), "11:17:00"),
+    (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+    (Color.RED, "red"),
+    (Level.HIGH, 3),
+    (Plan.PRO, "pro"),
+    ([1, MOMENT.date()], [1, "2026-01-05"]),
+    ((1, Decimal("0.5")), [1, 0.5]),
+    (np.array([1.5, math.nan]), [1.5, None]),
+    ({"a": {"b": UUID(int=1)}}, {"a": {"b": "00000000-0000-0000-0000-000000000001"}}),
+    (OrderedDict(a=[{"b": MOMENT.date()}]), {"a": [{"b": "2026-01-05"}]}),
+    ({1: "a"}, {"1": "a"}),
+]
+
+
+@pytest.mark.parametrize(("value", "form"), FORMS, ids=lambda value: repr(value)[:24])
+def test_forms(value: object, form: object) -> None:
+    """Each of the types that tables are full of, at the top and below."""
+    reader = RowReader("rows")
+    item = reader.item({"a": value, "b": [value]})
+    assert item == {"stream": "rows", "data": {"a": form, "b": [form]}}
+    # Not only equal: `True == 1`, and the mapping asks for the very type.
+    assert json.dumps(item) == json.dumps({"stream": "rows", "data": {"a": form, "b": [form]}})
+    assert not isinstance(item, NoRecord)
+    assert type(item["data"]["a"]) is type(form)
+    assert reader.warnings() == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"a", timedelta(1), np.timedelta64(1, "D"), {1, 2}, object(), 1j, {(1, 2): 3}, print],
+    ids=lambda value: type(value).__name__,
+)
+def test_without_a_form(value: object) -> None:
+    """It becomes a number that no service takes, and its column is told, with its type."""
+    reader = RowReader("rows")
+    item = reader.item({"what": value})
+    assert not isinstance(item, NoRecord)
+    assert math.isnan(item["data"]["what"])
+    (warning,) = reader.warnings()
+    assert f"`what` ({type(value).__name__})" in warning
+
+
+def test_what_holds_itself() -> None:
+    """It has no form either."""
+    value: list[Any] = []
+    value.append(value)
+    reader = RowReader("rows")
+    item = reader.item({"a": value})
+    assert not isinstance(item, NoRecord)
+    assert math.isnan(item["data"]["a"])
+    assert "`a` (list)" in reader.warnings()[0]
+
+
+def test_a_column_that_may_be_a_value_is_not_told() -> None:
+    """A source may key an object by the people that it is about."""
+    reader = RowReader("rows")
+    reader.item({"jane@example.com": b"a"})
+    assert "jane" not in reader.warnings()[0]
+
+
+class Named(NamedTuple):
+    name: str
+
+
+class Lazy(Mapping[str, int]):
+    """A mapping that is no dict."""
+
+    def __getitem__(self, name: str) -> int:
+        return len(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("a", "bb"))
+
+    def __len__(self) -> int:
+        return 2
+
+
+class SparkRow(tuple[object, ...]):
+    """As a row of PySpark: a tuple that can be a dict, and so can what is in it."""
+
+    __slots__ = ()
+
+    def asDict(self) -> dict[str, object]:  # noqa: N802  # PySpark's
+        return {"a": self[0], "inner": self[1]}
+
+
+def test_rows_of_all_kinds() -> None:
+    """A dict is copied; whatever else has columns is read."""
+    item = RowReader("rows", "shop").item
+    row: dict[str, Any] = {"a": 1}
+    read = item(row)
+    row["a"] = 2
+    assert read == {"stream": "rows", "namespace": "shop", "data": {"a": 1}}
+    database = sqlite3.connect(":memory:")
+    database.row_factory = sqlite3.Row
+    (sqlite_row,) = database.execute("SELECT 1 AS a, 'x' AS b")
+    database.close()
+    rows: list[tuple[object, object]] = [
+        (UserDict(a=1), {"a": 1}),
+        (Lazy(), {"a": 1, "bb": 2}),
+        (sqlite_row, {"a": 1, "b": "x"}),
+        (SparkRow((1, SparkRow((2, 3)))), {"a": 1, "inner": {"a": 2, "inner": 3}}),
+        ({1: "a", Name("b"): 2}, {"1": "a", "b": 2}),
+        (pd.Series({"a": 1}), {"a": 1}),
+    ]
+    for given_row, data in rows:
+        read = item(given_row)
+        assert not isinstance(read, NoRecord)
+        assert read["data"] == data
+        assert {*map(type, read["data"])} == {str}
+
+
+@pytest.mark.parametrize("row", [None, 1, "a", b"a", ("a", 1), [("a", 1)], Named("x")])
+def test_no_mapping(row: object) -> None:
+    """A row without columns is none; its line is kept as one that cannot be read."""
+    reader = RowReader("rows")
+    item = reader.item(row)
+    assert item == NoRecord(NO_MAPPING, row)
+    assert read_item(item) is NO_MAPPING
+    assert isinstance(read_line(reader.line_of(item)), type(read_line(b"?")))
+
+
+def test_keys_that_are_no_text() -> None:
+    """None of JSON's objects has such."""
+    assert RowReader("rows").item({("a", "b"): 1}) == NoRecord(KEY_NOT_TEXT, {("a", "b"): 1})
+    assert RowReader("rows").item({None: 1}) == NoRecord(KEY_NOT_TEXT, {None: 1})
+
+
+def test_the_line_of_a_row() -> None:
+    """It is read as the row was, what has no form among it."""
+    reader = RowReader("rows", "shop")
+    item = reader.item({"a": "\ud800", "b": b"x", "c": 2**70, "d": MOMENT})
+    assert not isinstance(item, NoRecord)
+    message = read_line(reader.line_of(item))
+    assert isinstance(message, dict)
+    assert (message["stream"], message["namespace"]) == ("rows", "shop")
+    assert repr(message["data"]) == repr(item["data"])
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), json_values))
+def test_what_is_json_stays_as_it_is(row: dict[str, Any]) -> None:
+    """To the type, and in the same order."""
+    item = RowReader("rows").item(row)
+    assert not isinstance(item, NoRecord)
+    assert repr(item["data"]) == repr(row)
+
+
+@given(st.dictionaries(st.text(), json_values | st.decimals() | st.datetimes() | st.uuids()))
+def test_whatever_comes_is_json(row: dict[str, Any]) -> None:
+    """Nothing but JSON's own types comes out."""
+    item = RowReader("rows").item(row)
+    assert not isinstance(item, NoRecord)
+    waiting: list[Any] = [item["data"]]
+    while waiting:
+        value = waiting.pop()
+        assert type(value) in {type(None), bool, int, float, str, list, dict}
+        waiting += value.values() if type(value) is dict else value if type(value) is list else ()
+
+
+def test_primary_keys() -> None:
+    """A column, several, or paths."""
+    assert primary_key_of(None) == []
+    assert primary_key_of("id") == [["id"]]
+    assert primary_key_of(["id", ("tenant", "id")]) == [["id"], ["tenant", "id"]]
