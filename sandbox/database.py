@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 
-from sandbox import property_counts
+from sandbox import event_counts, property_counts
 
 #: In KiB. What else is in use lies on disk, so that a million events fit into little memory.
 _CACHE: Final = 32 * 1024
@@ -28,13 +28,15 @@ class Tables:
 
     `schema` is SQL that creates the tables where they are missing; each has a `sequence` as its
     integer key. `columns` names the columns that are read, by table; those in `json` hold JSON.
-    `indexed` are the columns that rows can be found by without reading all of them.
+    `indexed` are the columns that rows can be found by without reading all of them. `event_name` is
+    the column of `events` that says what happened.
     """
 
     schema: str
     columns: Mapping[str, tuple[str, ...]]
     json: frozenset[str]
     indexed: frozenset[tuple[str, str]]
+    event_name: str
 
 
 class Database:
@@ -57,6 +59,7 @@ class Database:
             self._database.execute(f"PRAGMA journal_mode = {durability[0]}")
             self._database.execute(f"PRAGMA synchronous = {durability[1]}")
             self._database.executescript(tables.schema + property_counts.SCHEMA)
+            event_counts.create(self._database, tables.event_name)
         except sqlite3.Error:
             self._database.close()
             raise
@@ -151,6 +154,16 @@ class Database:
         with self._lock:
             return property_counts.most_sent(self._database, limit)
 
+    def event_counts(self, *, limit: int) -> tuple[list[tuple[str, int]], int]:
+        """The most frequent event names with their counts, and how many more names there are."""
+        with self._lock:
+            return event_counts.most(self._database, limit)
+
+    def event_count(self, name: str) -> int:
+        """How many events have that name."""
+        with self._lock:
+            return event_counts.count(self._database, name)
+
     def counts(self) -> dict[str, int]:
         """How many rows each table has."""
         with self._lock:
@@ -162,6 +175,7 @@ class Database:
             for table in self._tables.columns:
                 database.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of our own
             property_counts.clear(database)
+            event_counts.clear(database)
 
     def close(self) -> None:
         """Close the database; a temporary one is gone then."""

@@ -94,5 +94,18 @@ TAKEN: Final = frozenset({RESET_AFTER, HANG_AFTER})
 UNANSWERED: Final = frozenset({RESET_BEFORE, *TAKEN, *HANGS})
 
 KINDS: Final = tuple(_ANSWERS)
+WORDS: Final = {
+    "429": "nothing was taken",
+    "429-seconds": "nothing was taken; Retry-After in seconds",
+    "429-date": "nothing was taken; Retry-After as a date",
+    "500": "nothing was taken",
+    "502-html": "nothing was taken; a gateway's page",
+    "503": "nothing was taken",
+    RESET_BEFORE: "nothing was taken, and the connection was reset",
+    RESET_AFTER: "it was taken, and the connection reset before an answer",
+    HANG: "nothing was taken, and no answer came until the connection was reset",
+    HANG_AFTER: "it was taken, and no answer came until the connection was reset",
+}
+"""What each kind does to a request, for people."""
 DEFAULT_KINDS: Final = tuple(kind for kind in KINDS if kind not in HANGS)
 """A hang outlasts most read timeouts, so it comes only to those who ask for it by name."""

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from sandbox.answers import JSON
@@ -51,12 +51,17 @@ class Service(Protocol):
 
 
 def service_app(
-    service: Service, writes: Mapping[str, Judge], reads: Mapping[str, Endpoint]
+    service: Service,
+    writes: Mapping[str, Judge],
+    reads: Mapping[str, Endpoint],
+    *,
+    nowhere: Endpoint | None = None,
 ) -> Starlette:
     """The ASGI application of one stand-in.
 
     `writes` are the paths of the service itself, which faults can befall; `reads` are those of
-    the sandbox. `/requests`, `/stats`, `/healthz` and `/reset` are added to them.
+    the sandbox. `/requests`, `/stats`, `/healthz` and `/reset` are added to them. At any other,
+    people see `nowhere`, if there is one, and programs what the service would say.
     """
     options = service.options
     conditions = Conditions(
@@ -72,14 +77,18 @@ def service_app(
         "/healthz": lambda _: PlainTextResponse("ok"),
     }
 
-    def reset(_: Request) -> Response:
+    def reset(request: Request) -> Response:
         service.reset()
-        return _json({})
+        return RedirectResponse("/", 303) if _is_of_a_person(request) else _json({})
 
     known = {*writes, *reads, "/reset"}
 
+    told = None if nowhere is None else _guarded(nowhere, options.host)
+
     def stray(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - tells the type checker
+        if told is not None and error.status_code == 404 and _is_of_a_person(request):
+            return told(request)
         path = request.url.path
         service.journal.stray(path if path in known else None, error.status_code)
         return PlainTextResponse(error.detail, error.status_code, error.headers)
@@ -105,6 +114,11 @@ def service_app(
     # A path with a slash too many is another path to the service, not a hint to be followed.
     app.router.redirect_slashes = False
     return app
+
+
+def _is_of_a_person(request: Request) -> bool:
+    """Whether a browser asks for something to look at; programs take anything, or JSON."""
+    return "text/html" in request.headers.get("accept", "")
 
 
 def _on_the_loop(answer: Endpoint) -> Callable[[Request], Any]:

@@ -102,6 +102,7 @@ SANDBOXES = {
             "typed",
             "answers",
             "property_counts",
+            "event_counts",
             "quotas",
             "history",
             "faults",
@@ -109,7 +110,8 @@ SANDBOXES = {
             "options",
         ),
         *("options", "server", "database", "intake", "standin", "guard", "http", "running"),
-        *("page.chart", "page.shown", "page.rendering", "page.views", "page.routes"),
+        *("page.chart", "page.shown", "page.outcomes", "page.loading", "page.rendering"),
+        *("page.views", "page.routes"),
         *("page.__init__", "command", "demo", "__init__"),
     ],
     "sandbox/heap": [
@@ -123,7 +125,8 @@ SANDBOXES = {
 }
 SANDBOX_PURE = {
     "sandbox": {
-        *("answers", "quotas", "history", "faults", "guard", "page.chart", "page.shown"),
+        *("answers", "quotas", "history", "faults", "guard"),
+        *("page.chart", "page.shown", "page.outcomes", "page.loading"),
     },
     "sandbox/heap": {"validation"},
     "sandbox/hackle": {"validation"},

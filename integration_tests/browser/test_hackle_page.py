@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +31,9 @@ PAGES: Final = {
     "properties": "/page/properties",
     "requests": "/page/requests",
     "search": "/page/search?user_id=user",
+    "named": "/?event=purchase",
+    "forget": "/page/forget",
+    "nothing found": "/page/search?user_id=USER5",
     "missing": "/page/event?sequence=999",
 }
 
@@ -134,6 +138,35 @@ def test_a_refused_request(hackle: Sandbox, windows: Windows) -> None:
     expect(refused).to_have_count(1)
     expect(refused).to_contain_text("value")
     expect(page.get_by_text("plenty of it")).to_have_count(0)
+
+
+def test_names_a_way_on_and_an_end(hackle: Sandbox, windows: Windows) -> None:
+    """Event keys with counts, a search that missed, and a button that forgets all."""
+    furnished(hackle)
+    page = windows.open(hackle.url).page
+    names = page.get_by_role("region", name="Event names").get_by_role("listitem")
+    expect(names).to_have_text(["purchase 80"])
+    names.get_by_role("link").click()
+    expect(page.get_by_role("status")).to_contain_text("Only those named “purchase”: 80")
+    page.get_by_role("searchbox").fill("USER55")
+    page.get_by_role("button", name="Find").click()
+    page.locator("#instead").click()
+    expect(page.get_by_role("status")).to_contain_text("“user5”: 1 user")
+    page.get_by_role("link", name="Forget all").click()
+    page.get_by_role("button", name="Forget all").click()
+    expect(page.get_by_text("No event yet")).to_be_visible()
+    assert hackle.events() == []
+
+
+@pytest.mark.parametrize("place", ["events", "users"])
+def test_an_empty_page_says_what_to_type(hackle: Sandbox, windows: Windows, place: str) -> None:
+    """Its address, and a command that loads something as it stands."""
+    page = windows.open(hackle.url + PAGES[place]).page
+    typed = page.locator("#load").inner_text()
+    assert hackle.url in typed
+    done = subprocess.run(typed, shell=True, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    expect(page.locator("ol.rows > li").first).to_be_visible()
 
 
 def test_what_is_sent_is_text(hackle: Sandbox, windows: Windows) -> None:

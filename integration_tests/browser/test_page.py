@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,15 @@ import pytest
 import requests
 from playwright.sync_api import Page, Request, expect
 
-from integration_tests.browser.browsing import CACHE, ROOT, SHAPES, Windows, connector, json_file
+from integration_tests.browser.browsing import (
+    CACHE,
+    PHONE,
+    ROOT,
+    SHAPES,
+    Windows,
+    connector,
+    json_file,
+)
 from sandbox.heap import Sandbox, SandboxOptions, running
 from sandbox.heap.demo import LOADS
 from sandbox.heap.store import Store
@@ -92,8 +100,14 @@ PAGES: Final = {
     "properties": "/page/properties",
     "requests": "/page/requests",
     "search": "/page/search?identity=person",
+    "named": "/?event=Ordered+1",
+    "forget": "/page/forget",
+    "nothing found": "/page/search?identity=Person5",
     "missing": "/page/event?sequence=999",
+    "nowhere": "/page/of-something-else",
 }
+#: The console tells of a 404.
+GONE: Final = ("missing", "nowhere")
 
 
 def test_a_sync_while_the_page_is_open(heap: Sandbox, windows: Windows, tmp_path: Path) -> None:
@@ -136,12 +150,20 @@ def test_search_and_open_a_user(heap: Sandbox, windows: Windows) -> None:
 
 
 def test_search_finds_nothing(heap: Sandbox, windows: Windows) -> None:
-    """That nothing begins so is said."""
+    """That nothing begins so is said, and what does begin nearly so is one click away."""
     furnished(heap)
     page = windows.open(heap.url).page
-    page.get_by_role("searchbox").fill("Person")
+    page.get_by_role("searchbox").fill("Person33")
     page.get_by_role("button", name="Find").click()
     expect(page.get_by_role("status")).to_contain_text("0 users, 0 accounts")
+    expect(page.locator("#instead")).to_have_text("“person3”")
+    page.locator("#instead").click()
+    expect(page.get_by_role("link", name="person3@example.com")).to_be_visible()
+    page.get_by_role("searchbox").fill("#")
+    page.get_by_role("button", name="Find").click()
+    expect(page.locator("#instead")).to_have_count(0)
+    page.get_by_role("link", name="all accounts").click()
+    expect(page.get_by_role("link", name="acme-1")).to_be_visible()
 
 
 def test_a_refused_request(heap: Sandbox, windows: Windows) -> None:
@@ -158,10 +180,137 @@ def test_a_refused_request(heap: Sandbox, windows: Windows) -> None:
     expect(page.get_by_text("yesterday")).to_have_count(0)
 
 
+def test_outcomes_look_like_what_they_are(windows: Windows) -> None:
+    """Taken, refused, too many, failed and broken off: no two look the same, and each says so."""
+    seen: dict[str, tuple[str, str]] = {}
+    look = """element => { const style = getComputedStyle(element);
+        return [style.color, style.backgroundColor, style.borderStyle].join() }"""
+    for kind, status, words in (
+        (None, "200", "taken"),
+        (None, "400", "refused"),
+        ("429", "429", "too many, to be sent later"),
+        ("500", "500", "failed, to be sent again"),
+        ("reset-after", "no answer", "it was taken, and the connection reset before an answer"),
+    ):
+        faulty = SandboxOptions(fail_rate=1, fail_kinds=(kind,)) if kind else SandboxOptions()
+        with running(faulty) as heap, suppress(requests.ConnectionError):
+            page = windows.open(f"{heap.url}/page/requests").page
+            try:
+                post(heap, "track", event="E", identity="" if status == "400" else "a")
+            finally:
+                row = page.locator("ol.requests > li")
+                expect(row.locator(".status")).to_have_text(status)
+                expect(row).to_contain_text(words)
+                seen[status] = row.locator(".status").evaluate(look), row.evaluate(look)
+                if kind:
+                    page.locator("#only-faults").click()
+                    expect(row).to_contain_text(f"A fault on purpose: {kind}: ")
+                    page.locator("#all").click()
+                page.goto("about:blank")
+    assert len(set(seen.values())) == len(seen)
+
+
+def test_the_limit_is_drawn(heap: Sandbox, windows: Windows) -> None:
+    """However little is used, the limit stands above it, within the picture."""
+    post(heap, "track", event="E", identity="a")
+    page = windows.open(heap.url).page
+    expect(page.get_by_text("limit 15,000")).to_be_visible()
+    picture, limit, used = (
+        page.locator(f"figure {part}").bounding_box() for part in ("svg", ".limit", ".line")
+    )
+    assert picture
+    assert limit
+    assert used
+    assert picture["y"] < limit["y"] < picture["y"] + picture["height"] / 4
+    assert limit["y"] < used["y"]
+
+
+def test_event_names(heap: Sandbox, windows: Windows) -> None:
+    """What happened how often is on the first page, counts as it comes, and leads to the events."""
+    furnished(heap)
+    page = windows.open(heap.url).page
+    names = page.get_by_role("region", name="Event names").get_by_role("listitem")
+    expect(names).to_have_text(
+        ["Ordered 0 20", "Ordered 1 20", "Ordered 2 20", "Ordered 3 20", "Seen 1"]
+    )
+    post(heap, "track", event="Seen", identity="a")
+    expect(names.last).to_have_text("Seen 2")
+    names.last.get_by_role("link").click()
+    expect(page.get_by_role("status")).to_contain_text("Only those named “Seen”: 2")
+    expect(page.locator("ol.rows > li")).to_have_count(2)
+    page.get_by_role("link", name="Show all events").click()
+    expect(page.locator("ol.rows > li")).to_have_count(50)
+
+
+@pytest.mark.parametrize("place", ["events", "users", "accounts"])
+def test_an_empty_page_says_what_to_type(heap: Sandbox, windows: Windows, place: str) -> None:
+    """Its address and a command, which is copied by a button and loads something as it stands."""
+    window = windows.open(heap.url + PAGES[place])
+    page = window.page
+    expect(page.locator("main").get_by_text(heap.url, exact=True)).to_be_visible()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    done = subprocess.run(copied, shell=True, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    expect(page.locator("ol.rows > li").first).to_be_visible()
+
+
+def test_forget_all(heap: Sandbox, windows: Windows) -> None:
+    """A button that asks first: what is kept stays, what is forgotten is gone."""
+    furnished(heap)
+    page = windows.open(heap.url).page
+    page.locator("#to-forget").click()
+    expect(page.get_by_text("81 events, 9 users, 3 accounts")).to_be_visible()
+    page.get_by_role("link", name="Keep it").click()
+    expect(page.locator("#count-events")).to_have_text("81")
+    page.locator("#to-forget").click()
+    page.get_by_role("button", name="Forget all").click()
+    expect(page.get_by_text("No event yet")).to_be_visible()
+    assert (heap.events(), heap.users(), heap.requests()) == ([], [], [])
+
+
+def test_a_way_on_from_nowhere(heap: Sandbox, windows: Windows) -> None:
+    """An address that has no page, or no longer, leads to those that are there."""
+    furnished(heap)
+    window = windows.open(heap.url)
+    for name in GONE:
+        window.page.goto(heap.url + PAGES[name])
+        expect(window.page.get_by_role("heading", name="Not found")).to_be_visible()
+        window.page.get_by_role("main").get_by_role("link", name="accounts").click()
+        expect(window.page.get_by_role("link", name="acme-1")).to_be_visible()
+    window.complaints.clear()  # the browser tells of every 404
+
+
+def test_rows_are_full(heap: Sandbox, windows: Windows) -> None:
+    """A long identity stands in one line, as long as the row has room for it."""
+    for name in ("Signed Up", "Order placed by telephone"):
+        post(heap, "track", event=name, identity="7a97c643-6564-12a9-98b7-e2736f7a4248")
+    page = windows.open(heap.url).page
+    for part in (".what", ".who", ".when"):
+        for each in page.locator(f"ol.rows {part}").all():
+            box = each.bounding_box()
+            assert box
+            assert box["height"] < 30, part
+
+
+def test_a_phone_shows_an_event_at_once(heap: Sandbox, windows: Windows, tmp_path: Path) -> None:
+    """The first event is on the first screen, as much as the browser's own bars leave of it."""
+    sync(heap, tmp_path, "track")
+    window = windows.open(heap.url, size=PHONE)
+    first = window.page.locator("ol.rows > li").first.bounding_box()
+    assert first
+    assert first["y"] + first["height"] <= 664
+    window.picture("page-on-a-phone", whole=False)
+
+
 def test_property_names(heap: Sandbox, windows: Windows) -> None:
     """Names are there with types and counts; one name of several types stands out."""
     furnished(heap)
     page = windows.open(f"{heap.url}/page/properties").page
+    event = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="Ordered 2"))
+    expect(event.get_by_role("cell").last).to_have_text("20")
     row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="seats")).first
     expect(row).to_contain_text("number 80")
     expect(row).to_contain_text("string 1")
@@ -202,10 +351,9 @@ def test_nothing_from_elsewhere(heap: Sandbox, windows: Windows) -> None:
         asked.append(request.url)
 
     page.on("request", note)
-    for path in PAGES.values():
-        if path != PAGES["missing"]:  # the console tells of a 404
-            page.goto(heap.url + path)
-            expect(page.get_by_text("No data leaves this machine")).to_be_visible()
+    for name in PAGES.keys() - GONE:
+        page.goto(heap.url + PAGES[name])
+        expect(page.get_by_text("No data leaves this machine")).to_be_visible()
     post(heap, "add_user_properties", identity="new")
     with page.expect_request(lambda request: "seen=" in request.url):
         pass
@@ -263,11 +411,15 @@ def test_the_sandbox_ends(windows: Windows) -> None:
         window = windows.open(heap.url)
         expect(window.page.get_by_role("heading", name="Events")).to_be_visible()
         port = int(heap.url.rpartition(":")[2])
-    lost = window.page.get_by_text("The sandbox does not answer")
-    expect(lost).to_be_visible()
+    lost = window.page.get_by_role("alert")
+    expect(lost).to_contain_text(f"Local Heap does not answer any more at {heap.url}")
+    expect(lost).to_contain_text(f"--port {port}")
+    expect(window.page.get_by_text("Live")).to_be_hidden()
+    window.picture("page-stopped", whole=False)
     with running(SandboxOptions(port=port)) as heap:
         post(heap, "track", event="Again", identity="a")
         expect(lost).to_be_hidden()
+        expect(window.page.get_by_text("Live")).to_be_visible()
         expect(window.page.locator("#count-events")).to_have_text("1")
         window.page.goto("about:blank")
     window.complaints.clear()  # the browser tells of every request that failed

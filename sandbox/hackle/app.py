@@ -24,4 +24,4 @@ def hackle_app(sandbox: Sandbox) -> Starlette:
         "/users": listing("users", sandbox.users, "workspace", "user_id"),
         **SITE.endpoints(sandbox),
     }
-    return service_app(sandbox, {EVENTS_PATH: sandbox.track}, reads)
+    return service_app(sandbox, {EVENTS_PATH: sandbox.track}, reads, nowhere=SITE.nowhere(sandbox))

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from sandbox import property_counts
+from sandbox import event_counts, property_counts
 from sandbox.database import Database, Tables, last
 from sandbox.hackle.validation import Event
 
@@ -32,6 +32,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS events_only_once ON events (workspace, only_on
     WHERE only_once IS NOT NULL;
 CREATE INDEX IF NOT EXISTS events_by_insert_id ON events (workspace, insert_id);
 CREATE INDEX IF NOT EXISTS events_by_user ON events (user_id);
+CREATE INDEX IF NOT EXISTS events_by_name ON events (event_key);
 CREATE TABLE IF NOT EXISTS users (
     sequence INTEGER PRIMARY KEY,
     workspace TEXT NOT NULL,
@@ -51,6 +52,7 @@ CREATE TABLE IF NOT EXISTS users (
     },
     json=frozenset({"properties", "sent"}),
     indexed=frozenset({("users", "user_id")}),
+    event_name="event_key",
 )
 
 #: A unique column where an insert id counts once, and null where repeats are kept.
@@ -92,6 +94,7 @@ class Store(Database):
                 new = database.execute("SELECT sent FROM events WHERE sequence > ?", (before,))
                 stored = [orjson.loads(sent) for (sent,) in new]
             property_counts.add(database, "events", [sent["properties"] for sent in stored])
+            event_counts.add(database, (sent["eventTypeKey"] for sent in stored))
             _add_users(database, workspace, stored, now)
         return len(events) - added
 

@@ -26,7 +26,7 @@ def heap_app(sandbox: Sandbox) -> Starlette:
         "/accounts": listing("accounts", sandbox.accounts, "app_id", "account_id"),
         **SITE.endpoints(sandbox),
     }
-    return service_app(sandbox, writes, reads)
+    return service_app(sandbox, writes, reads, nowhere=SITE.nowhere(sandbox))
 
 
 def _by_body(judge: Callable[[bytes], Answer]) -> Judge:

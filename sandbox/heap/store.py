@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from sandbox import property_counts
+from sandbox import event_counts, property_counts
 from sandbox.database import Database, Tables, last
 from sandbox.heap.validation import Event, Profile
 
@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE UNIQUE INDEX IF NOT EXISTS events_by_key ON events (app_id, idempotency_key)
     WHERE idempotency_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS events_by_identity ON events (identity);
+CREATE INDEX IF NOT EXISTS events_by_name ON events (event);
 CREATE TABLE IF NOT EXISTS users (
     sequence INTEGER PRIMARY KEY,
     app_id TEXT NOT NULL,
@@ -70,6 +71,7 @@ _TABLES: Final = Tables(
     columns=_COLUMNS,
     json=frozenset({"properties"}),
     indexed=frozenset({("users", "identity"), ("accounts", "account_id")}),
+    event_name="event",
 )
 
 _ADD_EVENT: Final = """
@@ -151,13 +153,14 @@ class Store(Database):
             added = database.executemany(_ADD_EVENT, rows).rowcount
             database.execute(_USERS_OF_NEW_EVENTS, (before,))
             if added == len(rows):
-                stored = [event.properties for event in events]
+                stored = [(event.event, event.properties) for event in events]
             else:
                 new = database.execute(
-                    "SELECT properties FROM events WHERE sequence > ?", (before,)
+                    "SELECT event, properties FROM events WHERE sequence > ?", (before,)
                 )
-                stored = [orjson.loads(properties) for (properties,) in new]
-            property_counts.add(database, "events", stored)
+                stored = [(name, orjson.loads(properties)) for name, properties in new]
+            property_counts.add(database, "events", [properties for _, properties in stored])
+            event_counts.add(database, (name for name, _ in stored))
         return len(rows) - added
 
     def add_user_properties(self, app_id: str, users: Sequence[Profile], now: float) -> None:

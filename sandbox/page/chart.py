@@ -21,7 +21,7 @@ class Chart:
     """The picture of one app_id's use.
 
     `line` and `area` are SVG path data; `limit_at` is the height of the limit, `None` where none
-    is drawn; `top` is how many events the upper edge stands for; `refusals` are the places of
+    is kept; `top` is how many events the upper edge stands for; `refusals` are the places of
     steps in which requests were refused. `now`, `most` and `limit` are events, `minutes` the time
     shown.
     """
@@ -42,9 +42,7 @@ class Chart:
 def chart(use: UseOverTime, limit: int | None) -> Chart:
     """Draws `use`; `limit` is how many events a window may have, `None` if any number."""
     most = max(use.used)
-    # A use far below the limit would be a line on the floor; the limit is then out of sight.
-    drawn_limit = limit if limit is not None and most * 5 >= limit else None
-    top = max(1, most) if drawn_limit is None else max(most, drawn_limit) * _HEADROOM
+    top = max(1, most) if limit is None else max(most, limit) * _HEADROOM
 
     def height(count: int) -> float:
         return round(HEIGHT - count / top * HEIGHT, 1)
@@ -56,7 +54,7 @@ def chart(use: UseOverTime, limit: int | None) -> Chart:
         width=width,
         line=f"M0 {line[1:]}",
         area=f"M0 {HEIGHT}{line}V{HEIGHT}Z",
-        limit_at=None if drawn_limit is None else height(drawn_limit),
+        limit_at=None if limit is None else height(limit),
         top=int(top),
         refusals=tuple(at for at, count in enumerate(use.refused) if count),
         now=use.used[-1],

@@ -2,8 +2,18 @@
 
 from typing import Final
 
+from sandbox import typed
 from sandbox.hackle.page.views import VIEWS
+from sandbox.page.loading import Load
 from sandbox.page.routes import Site
+
+_PURCHASES: Final = Load(
+    program=typed.program("destination-hackle"),
+    config="sample_files/hackle/config.json",
+    catalog="sample_files/hackle/configured_catalog.json",
+    rows="sample_files/hackle/purchases.jsonl",
+    address="http://127.0.0.1:8088",
+)
 
 SITE: Final = Site(
     name="Local Hackle",
@@ -12,9 +22,11 @@ SITE: Final = Site(
     nav=(
         ("events", "/", "Events"),
         ("users", "/page/users", "Users"),
-        ("properties", "/page/properties", "Properties"),
+        ("properties", "/page/properties", "Names"),
         ("requests", "/page/requests", "Requests"),
     ),
     search=("Find a user", "user_id"),
     json=("/events", "/users", "/requests", "/stats"),
+    loads={"events": _PURCHASES, "users": _PURCHASES},
+    start=typed.module("sandbox.hackle"),
 )

@@ -15,13 +15,11 @@ from sandbox.page.views import ROWS, Query, View, missing, newest, number
 
 def events(sandbox: Sandbox, query: Query) -> View:
     """The newest events; the first page also has the counts."""
-    before = number(query, "before")
-    rows, older = newest(sandbox.store, "events", before)
-    context: dict[str, Any] = {"events": rows, "older": older, "first": before is None}
-    if before is None:
+    context = views.events(sandbox.store, query, "event_key")
+    if context["first"]:
         stats = sandbox.stats()
         context |= {"stats": stats, "faults": sum(stats["faults"].values())}
-    return View("events.html", "Events", "events", context, live=before is None)
+    return View("events.html", "Events", "events", context, live="before" not in query)
 
 
 def event(sandbox: Sandbox, query: Query) -> View:
@@ -73,8 +71,15 @@ def requests(sandbox: Sandbox, query: Query) -> View:
 def search(sandbox: Sandbox, query: Query) -> View:
     """Users whose identifier begins with the text searched for."""
     text = query.get("user_id", "").strip()
-    found = sandbox.store.beginning_with("users", "user_id", text, limit=ROWS + 1) if text else []
-    context = {"text": text, "most": ROWS, "users": found}
+
+    def beginning_with(start: str, limit: int) -> list[dict[str, Any]]:
+        return sandbox.store.beginning_with("users", "user_id", start, limit=limit)
+
+    found = beginning_with(text, ROWS + 1) if text else []
+    instead = None
+    if text and not found:
+        instead = views.nearest(text, lambda other: bool(beginning_with(other, 1)))
+    context = {"text": text, "most": ROWS, "instead": instead, "users": found}
     return View("search.html", "Search", "search", context, live=bool(text))
 
 
@@ -86,4 +91,5 @@ VIEWS: Final[Mapping[str, Callable[[Sandbox, Query], View]]] = {
     "/page/properties": properties,
     "/page/requests": requests,
     "/page/search": search,
+    "/page/forget": views.forget,
 }

@@ -20,12 +20,10 @@ Read = Callable[[Sandbox, Query], View]
 
 def events(sandbox: Sandbox, query: Query) -> View:
     """The newest events; the first page also has the counts and the use of the quota."""
-    before = number(query, "before")
-    rows, older = newest(sandbox.store, "events", before)
-    context: dict[str, Any] = {"events": rows, "older": older, "first": before is None}
-    if before is None:
+    context = views.events(sandbox.store, query, "event")
+    if context["first"]:
         context |= _overview(sandbox)
-    return View("events.html", "Events", "events", context, live=before is None)
+    return View("events.html", "Events", "events", context, live="before" not in query)
 
 
 def _overview(sandbox: Sandbox) -> dict[str, Any]:
@@ -121,8 +119,18 @@ def search(sandbox: Sandbox, query: Query) -> View:
     if text:
         for table, column in (("users", "identity"), ("accounts", "account_id")):
             found[table] = sandbox.store.beginning_with(table, column, text, limit=ROWS + 1)
-    context = {"text": text, "most": ROWS, **found}
+    instead = None
+    if text and not any(found.values()):
+        instead = views.nearest(text, lambda other: _begins(sandbox, other))
+    context = {"text": text, "most": ROWS, "instead": instead, **found}
     return View("search.html", "Search", "search", context, live=bool(text))
+
+
+def _begins(sandbox: Sandbox, text: str) -> bool:
+    return any(
+        sandbox.store.beginning_with(table, column, text, limit=1)
+        for table, column in (("users", "identity"), ("accounts", "account_id"))
+    )
 
 
 VIEWS: Final[Mapping[str, Read]] = {
@@ -135,4 +143,5 @@ VIEWS: Final[Mapping[str, Read]] = {
     "/page/properties": properties,
     "/page/requests": requests,
     "/page/search": search,
+    "/page/forget": views.forget,
 }

@@ -100,13 +100,20 @@ def test_picture() -> None:
     assert (drawn.now, drawn.most, drawn.limit, drawn.width) == (100, 100, 100, 4)
 
 
-@pytest.mark.parametrize("limit", [None, 1_000])
-def test_picture_without_limit(limit: int | None) -> None:
-    """Where none is kept, or it is far away, the highest use fills the picture."""
-    drawn = chart(use(0, 10), limit)
+def test_picture_without_limit() -> None:
+    """Where none is kept, the highest use fills the picture."""
+    drawn = chart(use(0, 10), None)
     assert drawn.limit_at is None
     assert drawn.line == "M0 100.0H1V0.0H2"
     assert drawn.top == 10
+
+
+@pytest.mark.parametrize("most", [1, 999, 1_000, 5_000])
+def test_the_limit_is_in_the_picture(most: int) -> None:
+    """However far away it is, and however far it was passed."""
+    drawn = chart(use(0, most), 1_000)
+    assert drawn.limit_at is not None
+    assert 0 < drawn.limit_at < HEIGHT
 
 
 def test_picture_of_nothing() -> None:

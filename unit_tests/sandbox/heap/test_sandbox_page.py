@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from html import unescape
 from html.parser import HTMLParser
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from sandbox.faults import KINDS, WORDS
 from sandbox.heap import Sandbox, SandboxOptions, running
 from sandbox.heap.page.views import VIEWS
-from sandbox.page.views import ROWS
+from sandbox.page.loading import Load, reached_at
+from sandbox.page.views import LONGEST_SEARCHED, ROWS, nearest
 
 EVIL = "\"'><script>alert(1)</script>&amp;{{1009*997}}"
 
@@ -184,9 +190,109 @@ def test_faults_on_purpose() -> None:
     """A fault that was ordered is told from a refusal."""
     with running(SandboxOptions(fail_rate=1, fail_kinds=("503",))) as heap:
         assert send(heap, "track", events=events(1)) == 503
-        assert "A fault on purpose: 503" in page(heap, "/page/requests")
+        assert "A fault on purpose: 503: nothing was taken" in page(heap, "/page/requests")
         assert "None was refused." in page(heap, "/page/requests", only="refused")
-        assert 'id="count-faults">1<' in page(heap, "/")
+        assert 'href="/page/requests?only=faults">1<' in page(heap, "/")
+        assert "503" in page(heap, "/page/requests", only="faults")
+
+
+def test_every_fault_has_words() -> None:
+    """Whatever kind is ordered, the page can say what it did."""
+    assert WORDS.keys() == set(KINDS)
+
+
+def test_nowhere(heap: Sandbox) -> None:
+    """A browser is shown a page with a way on, and a program what the service would say."""
+    asked = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    shown = requests.get(f"{heap.url}/nowhere", headers=asked, timeout=5)
+    assert shown.status_code == 404
+    assert 'href="/page/users"' in shown.text
+    assert shown.headers["content-security-policy"].startswith("default-src 'none'; ")
+    evil = requests.get(f"{heap.url}/nowhere", headers={**asked, "Host": "evil.example"}, timeout=5)
+    assert (evil.status_code, "href" in evil.text) == (403, False)
+    assert heap.stats()["requests"]["total"] == 0
+    told = requests.get(f"{heap.url}/nowhere", timeout=5)
+    assert (told.status_code, told.text) == (404, "Not Found")
+
+
+def test_a_form_forgets_and_leads_on(heap: Sandbox) -> None:
+    """Who asks by a form sees the empty page; another site's form changes nothing."""
+    send(heap, "track", events=events(3))
+    asked = {"Accept": "text/html"}
+    evil = {**asked, "Origin": "https://evil.example"}
+    assert requests.post(f"{heap.url}/reset", headers=evil, timeout=5).status_code == 403
+    assert len(heap.events()) == 3
+    shown = requests.post(f"{heap.url}/reset", headers=asked, timeout=5)
+    assert (shown.url, "No event yet" in shown.text) == (f"{heap.url}/", True)
+    assert "There is nothing here to forget" in page(heap, "/page/forget")
+
+
+def test_events_of_one_name(heap: Sandbox) -> None:
+    """Fifty at a time, and none of another name; names count what is stored."""
+    for name in ("A & B", "C"):
+        send(heap, "track", events=[{"event": name, "identity": f"u{n}"} for n in range(60)])
+    send(heap, "track", events=[{"event": "C", "identity": "u", "idempotency_key": "1"}] * 2)
+    html = page(heap, "/", event="A & B")
+    assert html.count('id="event-') == 50
+    older = re.search(r'id="older" href="([^"]+)"', html)
+    assert older
+    assert page(heap, unescape(older[1])).count('id="event-') == 10
+    assert "No event of that name" in page(heap, "/", event="D")
+    assert heap.store.event_counts(limit=1) == ([("C", 61)], 1)
+    assert (heap.store.event_count("A & B"), heap.store.event_count("D")) == (60, 0)
+    heap.reset()
+    assert heap.store.event_counts(limit=1) == ([], 0)
+
+
+def test_names_of_an_older_file(tmp_path: Path) -> None:
+    """A file from before names were counted is counted when it is opened, once."""
+    file = tmp_path / "heap.db"
+    with running(SandboxOptions(db=file)) as heap:
+        send(heap, "track", events=events(3))
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("DROP TABLE event_counts")
+    for _ in range(2):
+        with running(SandboxOptions(db=file)) as heap:
+            assert heap.store.event_count("E1") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("ann@", "ann"),
+        ("Ann", "ann"),
+        ("BOB", "bob"),
+        ("carl", "CARL"),
+        ("x", None),
+        ("", None),
+        ("x" * 100_000, None),
+    ],
+)
+def test_nearest(text: str, found: str | None) -> None:
+    """What begins nearly so, in whatever letters; none where nothing does, however long it is."""
+    there = ("ann", "bob", "CARL")
+    asked: list[str] = []
+
+    def is_there(begun: str) -> bool:
+        asked.append(begun)
+        return any(each.startswith(begun) for each in there)
+
+    assert nearest(text, is_there) == found
+    assert len(asked) <= 4 * LONGEST_SEARCHED
+
+
+def test_what_to_type() -> None:
+    """The sample's own configuration where it fits, a changed copy elsewhere."""
+    load = Load("heap", "c.json", "k.json", "r.jsonl", "http://127.0.0.1:8087")
+    assert load.typed("http://127.0.0.1:8087") == (
+        "heap write --config c.json \\\n    --catalog k.json < r.jsonl"
+    )
+    changed, rest = load.typed("http://127.0.0.1:9").split("\n", 1)
+    assert changed == "sed 's|http://127.0.0.1:8087|http://127.0.0.1:9|' c.json > /tmp/local_9.json"
+    assert rest.startswith("heap write --config /tmp/local_9.json")
+    assert reached_at("http://0.0.0.0:8087") == "http://127.0.0.1:8087"
+    assert reached_at("http://[::]:8087") == "http://[::1]:8087"
+    assert reached_at("http://[::1]:8087") == "http://[::1]:8087"
 
 
 def test_long_things_are_short_in_lists(heap: Sandbox) -> None:
@@ -214,7 +320,7 @@ def test_bounded() -> None:
             assert page(heap, path).count("<li") <= ROWS + 10
         assert "more than 50 users" in page(heap, "/page/search", identity="a")
         names = page(heap, "/page/properties")
-        assert names.count("<tr") == 501
+        assert names.count("<tr") == 501 + len(("the head", "E"))
         assert "2,500 more names are not shown" in names
 
 
