@@ -139,8 +139,10 @@ def _check(service: Service[Any], path: str) -> dict[str, str]:
 def _write(
     service: Service[Any], parsed: argparse.Namespace, surroundings: Surroundings | None
 ) -> Iterator[bytes]:
+    from bulk_destination.delivery.threads import share_memory  # noqa: PLC0415
     from bulk_destination.write import walk_of  # noqa: PLC0415
 
+    share_memory()
     connection = connect(service, *read_both(parsed.config, parsed.catalog))
     walk = walk_of(connection, read_line, bytes, service.program, surroundings)
     keeps = not isinstance(walk, DryRun) and walk.keeps_rejected

@@ -215,8 +215,12 @@ def test_values_on_the_wire(connector: Connector) -> None:
     assert "people_id" in outcome.logs
 
 
-def test_memory_stays_bounded(connector: Connector) -> None:
-    """80,000 distinct records, 100 MB of input before a slow Heap: the process stays small."""
+@pytest.mark.parametrize("latency_ms", [150, 1_000])
+def test_memory_stays_bounded(connector: Connector, latency_ms: float) -> None:
+    """80,000 distinct records, 100 MB of input before a slow Heap: the process stays small.
+
+    The slower it is, the more requests are under way.
+    """
     filler = "lorem ipsum " * 85
 
     def lines() -> Any:
@@ -228,7 +232,7 @@ def test_memory_stays_bounded(connector: Connector) -> None:
             )
             yield connector.state(start + 200)
 
-    with running(SandboxOptions(latency_ms=150)) as heap:
+    with running(SandboxOptions(latency_ms=latency_ms)) as heap:
         config = connector.config(heap.url, "add_account_properties")
         outcome = connector.write(config, lines()).succeeded()
         assert heap.stats()["accounts"] == 80_000

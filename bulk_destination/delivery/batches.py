@@ -41,9 +41,9 @@ class Batch:
 
     @property
     def weight(self) -> int:
-        """Bytes it takes in memory, about."""
+        """Bytes it takes in memory while it is under way, about: its items, and the body of them."""
         of_keys = 0 if self.keys[:1] == self.identities[:1] else _KEY_OVERHEAD
-        return self.size + (_ITEM_OVERHEAD + of_keys) * len(self)
+        return 2 * self.size + (_ITEM_OVERHEAD + of_keys) * len(self)
 
     def halves(self) -> tuple["Batch", "Batch"]:
         """The first and the second half, by count; a batch of one has none."""

@@ -32,9 +32,9 @@ from bulk_destination.http.client import BulkClient
 #: An open batch is sent when its first item has waited so long, so that a quiet source does not
 #: hold states. Seconds.
 OPEN_AT_MOST: Final = 10.0
-#: Bytes of payloads handed over and not yet settled, above which reading stops. The rest of the
-#: connector's memory is the CDK's import.
-MAX_UNSETTLED_BYTES: Final = 16_000_000
+#: Bytes that payloads handed over and not yet settled may take, above which reading stops. It is
+#: what 64 requests of a thousand small items take, or 16 of a megabyte.
+MAX_UNSETTLED_BYTES: Final = 36_000_000
 
 #: What requests under way have to be answered once the sync is to end. Kubernetes kills what has
 #: not ended 30 seconds after SIGTERM; the last rejected records are to be saved within them, too.

@@ -1,7 +1,12 @@
 """Threads beside the main one."""
 
+import platform
 import queue
 import signal
+import subprocess
+import sys
+
+import pytest
 
 from bulk_destination.delivery import threads
 
@@ -15,3 +20,30 @@ def test_signals_are_left_to_the_main_thread() -> None:
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
     thread.join(10)
     assert thread.daemon
+
+
+def test_threads_share_one_arena() -> None:
+    """As glibc tells it: as many heaps as threads before, one after. By processes of their own."""
+    script = (
+        "import ctypes, sys, threading\n"
+        "from bulk_destination.delivery.threads import share_memory\n"
+        "if sys.argv[1:]: share_memory()\n"
+        "met, done = threading.Barrier(5), threading.Barrier(5)\n"
+        "def work():\n"
+        "    kept = bytes(100_000)\n"
+        "    met.wait(), done.wait()\n"
+        "for _ in range(4): threading.Thread(target=work).start()\n"
+        "met.wait()\n"
+        "ctypes.CDLL(None).malloc_stats()\n"
+        "done.wait()\n"
+    )
+
+    def arenas(*arguments: str) -> int:
+        command = [sys.executable, "-c", script, *arguments]
+        told = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+        return told.count("Arena ")
+
+    if not platform.libc_ver()[0]:
+        pytest.skip("no glibc")
+    assert arenas() > 1
+    assert arenas("share") == 1
