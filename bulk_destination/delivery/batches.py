@@ -41,7 +41,7 @@ class Batch:
 
     @property
     def weight(self) -> int:
-        """Bytes it takes in memory while it is under way, about: its items, and the body of them."""
+        """Bytes it takes in memory while it is under way, about: its items, and their body."""
         of_keys = 0 if self.keys[:1] == self.identities[:1] else _KEY_OVERHEAD
         return 2 * self.size + (_ITEM_OVERHEAD + of_keys) * len(self)
 
