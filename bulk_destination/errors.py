@@ -8,7 +8,7 @@ Only these end one, and each carries Airbyte's failure type::
     + WrongServiceError     the user: something else answers at base_url     config_error
     + NothingAcceptedError  the user: not one record could be sent           config_error
     + TooManyRejectedError  the user: more were rejected than may be         config_error
-    + StreamsFailedError    the user: of several streams, some failed so     config_error
+    + StreamsFailedError    of several streams, some failed: as they did
     + UnavailableError      nobody; no answer in time, run again later       transient_error
     + ObjectStorageError    nobody; rejected records could not be saved      transient_error
     + TemporaryFileError    nobody; what waits found no room on the disk     transient_error
@@ -21,7 +21,7 @@ No message may hold a value of a record. Names of columns, streams and hosts are
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 #: Who must act decides what Airbyte does next: it never retries a `config_error`.
 FailureType = Literal["config_error", "transient_error", "system_error"]
@@ -41,7 +41,7 @@ class Fault:
 class SyncError(Exception):
     """The base of all that ends a sync on purpose. Its text is for the user."""
 
-    failure_type: ClassVar[FailureType] = "system_error"
+    failure_type: FailureType = "system_error"
     #: Of a load from Python: its `Report` up to here.
     report: Any = None
 
@@ -158,10 +158,21 @@ class BrokenStateError(SyncError):
 class StreamsFailedError(SyncError):
     """Of several streams some could not be loaded; what is good of the others has landed."""
 
-    failure_type = "config_error"
-
     def __init__(self, errors: Iterable[tuple[str, SyncError]]) -> None:
-        super().__init__("\n".join(f"Stream {stream}: {error}" for stream, error in errors))
+        streams: dict[str, list[str]] = {}
+        types: set[FailureType] = set()
+        for stream, error in errors:
+            streams.setdefault(str(error), []).append(stream)
+            types.add(error.failure_type)
+        #: Where one of them needs the user, another try alone cures nothing.
+        by_weight: tuple[FailureType, ...] = ("config_error", "system_error", "transient_error")
+        self.failure_type = next(each for each in by_weight if each in types)
+        super().__init__(
+            "\n".join(
+                f"Stream{'s' * (len(names) > 1)} {', '.join(names)}: {words}"
+                for words, names in streams.items()
+            )
+        )
 
 
 class InterruptedSyncError(SyncError):

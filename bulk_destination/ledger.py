@@ -99,8 +99,11 @@ class Ledger:
         """`deleted_in_source: 2, ...`, the most frequent first."""
         return ", ".join(f"{reason}: {count}" for reason, count in self.skipped.most_common())
 
-    def line(self, seconds: float, of: str = "") -> str:
-        """The closing log line: `Ledger: {json}`; `of` says of what."""
+    def line(self, seconds: float, of: str | None = None) -> str:
+        """The closing log line: `Ledger: {json}`; `of` names one stream of several.
+
+        Of such a one it tells no requests: they hold records of others, too.
+        """
         counts = {
             "read": self.read,
             "accepted": self.accepted,
@@ -112,12 +115,16 @@ class Ledger:
             "merged": self.merged,
             "truncated": self.truncated,
             "left_out": self.left_out,
+        }
+        if of is not None:
+            return f"Ledger of stream {of}: {json.dumps(counts)}"
+        counts |= {
             "requests": self.requests,
             "retries": self.retries,
             "throttled_seconds": round(self.throttled, 3),
             "seconds": round(seconds, 3),
         }
-        return f"Ledger{of}: {json.dumps(counts)}"
+        return f"Ledger: {json.dumps(counts)}"
 
 
 _SUMMED: Final = (

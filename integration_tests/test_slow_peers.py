@@ -15,7 +15,7 @@ import pytest
 
 from bulk_destination import connection_check
 from bulk_destination.connection_check import failed_check
-from bulk_destination.delivery import delivery
+from bulk_destination.delivery import deliveries
 from bulk_destination.errors import ObjectStorageError
 from bulk_destination.http.replies import Accepted, NotTheService, TryLater, Unsent
 from bulk_destination.rejected import saving
@@ -203,7 +203,7 @@ def test_a_signal_ends_a_sync_whatever_the_peer_does(
         began = time.monotonic()
         process.signal(signal.SIGTERM)
         outcome = process.finish()
-    assert time.monotonic() - began < delivery.GRACE + saving.GRACE
+    assert time.monotonic() - began < deliveries.GRACE + saving.GRACE
     assert outcome.error["failure_type"] == "transient_error"
     assert [state["id"] for state in outcome.states] == [1]
 

@@ -36,6 +36,7 @@ def test_closing_line_gives_all_counts() -> None:
     ledger.throttled = 2.5
     for position, reason in [(2, "a"), (5, "b"), (3, "b")]:
         ledger.reject(position, reason)
+    assert '"requests"' not in ledger.line(1.0, "`users`")
     line = ledger.line(1.23456)
     assert "\n" not in line
     counts = json.loads(line[line.index("{") :])

@@ -14,8 +14,9 @@ item, all of them go as one.
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import repeat
 
-from bulk_destination.delivery.batches import MAX_BYTES, Batch, OpenBatch
+from bulk_destination.delivery.batches import MAX_BYTES, Batch, OpenBatch, item_weight
 from bulk_destination.delivery.quotas import IdentityLimit
 
 
@@ -29,8 +30,9 @@ class _Handed:
     def items(self) -> "list[_Item]":
         """Its items one by one."""
         batch = self.batch
-        columns = zip(batch.positions, batch.identities, batch.keys, batch.bodies, strict=True)
-        return [_Item(self, *item) for item in columns]
+        streams = batch.streams or repeat(None, len(batch))
+        columns = batch.positions, batch.identities, batch.keys, batch.bodies, streams
+        return [_Item(self, *item) for item in zip(*columns, strict=True)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +42,8 @@ class _Item:
     identity: str
     key: str
     body: bytes
+    #: Where an endpoint has several.
+    stream: int | None
 
 
 @dataclass(slots=True, eq=False)
@@ -61,6 +65,15 @@ class Request:
     batch: Batch
     whole: _Handed | None = None
     items: tuple[_Item, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """What was let go: its records and weight, and how many of the oldest batches are whole now."""
+
+    positions: tuple[int, ...]
+    batches: int
+    weight: int
 
 
 class Backlog:
@@ -136,6 +149,35 @@ class Backlog:
             request.whole.left = 0
         for item in request.items:
             item.handed.left -= 1
+        return self._oldest_whole()
+
+    def drop(self, stream: int) -> "Dropped":
+        """Lets go of all of a stream that is not under way, where an endpoint has several."""
+        positions: list[int] = []
+        weight = 0
+        for handed in [*self._whole]:
+            gone, handed.batch = handed.batch.parted_by_stream(stream)
+            handed.left -= len(gone)
+            positions += gone.positions
+            weight += gone.weight
+            if not handed.left:
+                self._whole.remove(handed)
+        for items in (self._fresh, *(aside.items for aside in self._aside.values())):
+            kept = [item for item in items if item.stream != stream]
+            for item in items:
+                if item.stream == stream:
+                    item.handed.left -= 1
+                    positions.append(item.position)
+                    weight += item_weight(item.identity, item.body, item.key)
+            items.clear()
+            items.extend(kept)
+        for aside in [*self._aside.values()]:
+            self._to_look_at[aside.name] = aside  # Another item may be its first.
+            if not aside.items:
+                self._end(aside)
+        return Dropped(tuple(positions), self._oldest_whole(), weight)
+
+    def _oldest_whole(self) -> int:
         whole = 0
         while self._handed and not self._handed[0].left:
             self._handed.popleft()
@@ -274,6 +316,8 @@ class _Making:
             self.is_full = True
             return False
         self.items.append(item)
+        if item.stream is not None:
+            self.batch.is_of(item.stream)
         if self._identities is not None:
             self._room[item.identity] -= 1
         if self._merges:

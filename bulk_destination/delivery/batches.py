@@ -4,8 +4,10 @@ Each payload was serialised once, when it was mapped. A batch only joins those b
 is known by adding, and half a batch is a slice.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any, Final
 
 import orjson
@@ -18,18 +20,25 @@ _ITEM_OVERHEAD: Final = 200
 _KEY_OVERHEAD: Final = 90
 
 
+def item_weight(identity: str, body: bytes, key: str) -> int:
+    """Bytes that an item takes in memory, about."""
+    return len(body) + _ITEM_OVERHEAD + (0 if key == identity else _KEY_OVERHEAD)
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Items for one request. The four columns run in parallel.
+    """Items for one request. The columns run in parallel.
 
     `positions` are the numbers of the records in the sync, from 1; `identities` say whom each
     item is about; `bodies` are the items' JSON; items with the same of `keys` stay in order.
+    `streams` are their numbers; it is empty where an endpoint has one stream only.
     """
 
     positions: tuple[int, ...]
     identities: tuple[str, ...]
     bodies: tuple[bytes, ...]
     keys: tuple[str, ...]
+    streams: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -60,9 +69,15 @@ class Batch:
 
     def cut(self, at: int) -> tuple["Batch", "Batch"]:
         """The batch before and from index `at`."""
-        return (
-            Batch(self.positions[:at], self.identities[:at], self.bodies[:at], self.keys[:at]),
-            Batch(self.positions[at:], self.identities[at:], self.bodies[at:], self.keys[at:]),
+        return self._part(slice(at)), self._part(slice(at, None))
+
+    def _part(self, part: slice) -> "Batch":
+        return Batch(
+            self.positions[part],
+            self.identities[part],
+            self.bodies[part],
+            self.keys[part],
+            self.streams[part],
         )
 
     def last(self) -> "Batch":
@@ -71,16 +86,25 @@ class Batch:
 
     def parted(self, key: str) -> tuple["Batch", "Batch"]:
         """The items of one key, and all others."""
-        return self._kept(lambda each: each == key), self._kept(lambda each: each != key)
+        return self._chosen(each == key for each in self.keys)
 
-    def _kept(self, is_kept: Callable[[str], bool]) -> "Batch":
-        rows = zip(self.positions, self.identities, self.bodies, self.keys, strict=True)
-        kept = [row for row in rows if is_kept(row[3])]
+    def parted_by_stream(self, stream: int) -> tuple["Batch", "Batch"]:
+        """The items of one stream, and all others."""
+        return self._chosen(each == stream for each in self.streams)
+
+    def _chosen(self, which: Iterable[bool]) -> tuple["Batch", "Batch"]:
+        """The items that are chosen, and all others."""
+        chosen = [*which]
+        others = [not each for each in chosen]
+        return self._kept(chosen), self._kept(others)
+
+    def _kept(self, which: Sequence[bool]) -> "Batch":
         return Batch(
-            tuple(position for position, _, _, _ in kept),
-            tuple(identity for _, identity, _, _ in kept),
-            tuple(body for _, _, body, _ in kept),
-            tuple(key for _, _, _, key in kept),
+            tuple(compress(self.positions, which)),
+            tuple(compress(self.identities, which)),
+            tuple(compress(self.bodies, which)),
+            tuple(compress(self.keys, which)),
+            tuple(compress(self.streams, which)),
         )
 
     def merged(self) -> "list[bytes]":
@@ -102,6 +126,16 @@ class Batch:
             earlier["properties"].update(orjson.loads(body)["properties"])
         return [item if isinstance(item, bytes) else orjson.dumps(item) for item in items.values()]
 
+    def put_into_earlier(self) -> Counter[int]:
+        """How many updates `merged` puts into an earlier one, by their streams."""
+        seen: set[str] = set()
+        found: Counter[int] = Counter()
+        for identity, stream in zip(self.identities, self.streams, strict=True):
+            if identity in seen:
+                found[stream] += 1
+            seen.add(identity)
+        return found
+
 
 @dataclass(slots=True)
 class OpenBatch:
@@ -116,6 +150,8 @@ class OpenBatch:
     _identities: list[str] = field(default_factory=list)
     _bodies: list[bytes] = field(default_factory=list)
     _keys: list[str] = field(default_factory=list)
+    #: Where an endpoint has several.
+    _streams: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -140,12 +176,29 @@ class OpenBatch:
         self.size = size
         return True
 
+    def is_of(self, stream: int) -> None:
+        """Says of the item that was added last which stream it is of."""
+        self._streams.append(stream)
+
     def close(self) -> Batch:
         """What was added, frozen; this batch is empty again."""
         batch = Batch(
-            tuple(self._positions), tuple(self._identities), tuple(self._bodies), tuple(self._keys)
+            tuple(self._positions),
+            tuple(self._identities),
+            tuple(self._bodies),
+            tuple(self._keys),
+            tuple(self._streams),
         )
         self.size = 0
-        for column in (self._positions, self._identities, self._bodies, self._keys):
+        for column in (self._positions, self._identities, self._bodies, self._keys, self._streams):
             column.clear()
         return batch
+
+    def open_again(self, batch: Batch) -> None:
+        """Takes back what is left of what it was; it is empty now."""
+        self.size = batch.size
+        self._positions += batch.positions
+        self._identities += batch.identities
+        self._bodies += batch.bodies
+        self._keys += batch.keys
+        self._streams += batch.streams

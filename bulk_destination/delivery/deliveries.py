@@ -1,13 +1,25 @@
 """What goes to several endpoints, and what of each stream is not settled. For the owner's thread.
 
-Streams that go to one endpoint share its `Delivery`: its quotas, its order per identity. One
-stream alone costs what its delivery costs; with several, the owner knows of each item whose it is.
+Streams that go to one endpoint share its `Delivery`: its quotas, its order per identity. A stream
+that has an endpoint to itself costs what its delivery costs; of others the owner knows of each
+item whose it is.
+
+A stream may have to be given up, as the service refuses all of it, or as its endpoint is down. What
+waits of it is let go, and what comes is left: no state behind the first of those may leave. The
+other streams go on.
 """
 
+import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from bulk_destination.delivery.delivery import MAX_UNSETTLED_BYTES, Delivery
 from bulk_destination.delivery.inbox import RequestSettled
+
+#: What requests under way have to be answered once the sync is to end. Kubernetes kills what has
+#: not ended 30 seconds after SIGTERM; the last rejected records are to be saved within them, too.
+#: Seconds.
+GRACE: Final = 12.0
 
 #: Takes a record's number, its identity, its JSON and its key.
 Add = Callable[[int, str, bytes, str], None]
@@ -19,37 +31,49 @@ class Deliveries:
     def __init__(self, deliveries: Sequence[Delivery], endpoints: Sequence[int]) -> None:
         self._deliveries = deliveries
         self._endpoints = endpoints
-        #: By stream, the numbers of its records that are under way, in order.
-        self._unsettled: list[dict[int, None]] = [{} for _ in endpoints]
-        self._is_one = len(endpoints) == 1
+        #: By stream that shares its endpoint, the numbers of its records that are under way, in
+        #: order.
+        self._unsettled: dict[int, dict[int, None]] = {
+            stream: {} for stream, by in enumerate(endpoints) if endpoints.count(by) > 1
+        }
+        #: By stream that was given up, the first record that was left.
+        self._left: dict[int, int] = {}
         self._ended: set[int] = set()
-        #: By stream, where its items go; None for one that is sent no more.
+        #: By stream, where its items go; None for one that is given up.
         self.add: list[Add | None] = [
-            deliveries[endpoint].add if self._is_one else self._noting(stream, endpoint)
+            self._noting(stream) if stream in self._unsettled else deliveries[endpoint].add
             for stream, endpoint in enumerate(endpoints)
         ]
 
-    def _noting(self, stream: int, endpoint: int) -> Add:
-        unsettled, add = self._unsettled[stream], self._deliveries[endpoint].add
+    def _noting(self, stream: int) -> Add:
+        unsettled = self._unsettled[stream]
+        add_of = self._deliveries[self._endpoints[stream]].add_of
 
         def note_and_add(position: int, identity: str, body: bytes, key: str) -> None:
             unsettled[position] = None
-            add(position, identity, body, key)
+            add_of(stream, position, identity, body, key)
 
         return note_and_add
 
-    def drop(self, stream: int) -> None:
-        """Takes no more of a stream; ends its endpoint where no other stream goes there.
-
-        What waits there will not be settled.
-        """
+    def give_up(self, stream: int) -> None:
+        """Sends no more of a stream; its endpoint ends where no other stream goes there."""
         self.add[stream] = None
         endpoint = self._endpoints[stream]
-        for other, by in enumerate(self._endpoints):
-            if by == endpoint and self.add[other] is not None:
-                return
-        self._deliveries[endpoint].stop()
-        self._ended.add(endpoint)
+        if any(self.add[each] is not None for each in self.streams_of(endpoint)):
+            for position in self._deliveries[endpoint].drop(stream):
+                del self._unsettled[stream][position]
+                self.leave(stream, position)
+        else:
+            self._deliveries[endpoint].stop()
+            self._ended.add(endpoint)
+
+    def leave(self, stream: int, position: int) -> None:
+        """A record of a stream that is given up will not be settled."""
+        self._left[stream] = min(position, self._left.get(stream, position))
+
+    def streams_of(self, endpoint: int) -> list[int]:
+        """The numbers of all that go there."""
+        return [stream for stream, by in enumerate(self._endpoints) if by == endpoint]
 
     def has_ended(self, endpoint: int) -> bool:
         """Whether nothing of an endpoint is waited for."""
@@ -84,15 +108,15 @@ class Deliveries:
         """Batches handed over and not settled."""
         return sum(each.under_way for each in self._going)
 
-    def begun(self, stream: int) -> bool:
-        """Whether there was anything to send by the stream's endpoint."""
-        return self._deliveries[self._endpoints[stream]].begun
-
     def first_unsettled(self, stream: int) -> int | None:
-        """The stream's first record that was added and is not settled; None if all are."""
-        if self._is_one:
-            return self._deliveries[0].first_unsettled()
-        return next(iter(self._unsettled[stream]), None)
+        """The stream's first record that came to be sent and is not settled; None if all are."""
+        unsettled = self._unsettled.get(stream)
+        if unsettled is None:
+            first = self._deliveries[self._endpoints[stream]].first_unsettled()
+        else:
+            first = next(iter(unsettled), None)
+        firsts = (first, self._left.get(stream))
+        return min((each for each in firsts if each is not None), default=None)
 
     def next_due(self) -> float | None:
         """Seconds until an open batch has waited long enough; None if all are empty."""
@@ -112,17 +136,14 @@ class Deliveries:
     def settled(self, endpoint: int, report: RequestSettled) -> dict[int, Sequence[int]]:
         """Takes note; gives the numbers of the records by stream."""
         self._deliveries[endpoint].request_settled(report)
-        positions = report.settlement.positions
-        if self._is_one:
-            return {0: positions}
-        found: dict[int, Sequence[int]] = {}
-        for stream in (each for each, by in enumerate(self._endpoints) if by == endpoint):
-            unsettled = self._unsettled[stream]
-            if own := [position for position in positions if position in unsettled]:
-                found[stream] = own
-                for position in own:
-                    del unsettled[position]
-        return found
+        positions, streams = report.settlement.positions, report.settlement.streams
+        if not streams:
+            return {self._endpoints.index(endpoint): positions}
+        found: dict[int, list[int]] = {}
+        for position, stream in zip(positions, streams, strict=True):
+            found.setdefault(stream, []).append(position)
+            self._unsettled[stream].pop(position, None)
+        return {stream: found[stream] for stream in sorted(found)}
 
     def stop(self) -> None:
         """Ends the senders: a request under way ends by itself, nothing new begins."""
@@ -130,6 +151,7 @@ class Deliveries:
             each.stop()
 
     def join(self) -> None:
-        """Waits, after `stop`, for requests under way; their timeouts bound it."""
+        """Waits, after `stop`, for requests under way, `GRACE` seconds for all of them together."""
+        late = time.monotonic() + GRACE
         for each in self._deliveries:
-            each.join()
+            each.join(late)

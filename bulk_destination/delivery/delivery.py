@@ -17,7 +17,7 @@ say so; then the source is no longer read.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from bulk_destination.delivery import threads
@@ -36,16 +36,12 @@ OPEN_AT_MOST: Final = 10.0
 #: what 64 requests of a thousand small items take, or 16 of a megabyte.
 MAX_UNSETTLED_BYTES: Final = 36_000_000
 
-#: What requests under way have to be answered once the sync is to end. Kubernetes kills what has
-#: not ended 30 seconds after SIGTERM; the last rejected records are to be saved within them, too.
-#: Seconds.
-GRACE: Final = 12.0
-
 
 class Delivery:
     """What one sync sends. All methods are for the owner's thread.
 
-    Each sender has a `client` of its own. `limit` says how many requests may be under way.
+    Each sender has a `client` of its own. `limit` says how many requests may be under way. Where
+    several `streams` come here, `add_of` says which one an item is of.
     """
 
     def __init__(
@@ -59,6 +55,7 @@ class Delivery:
         clock: Callable[[], float],
         stopping: threading.Event,
         quotas: Quotas | None = None,
+        streams: Sequence[int] = (0,),
     ) -> None:
         self._client = client
         self._merges = merges
@@ -83,6 +80,7 @@ class Delivery:
             waits=lambda seconds, of_identities: report(QuotaWait(seconds, of_identities)),
             identities=identities,
             app=self._app_quota,
+            streams=streams,
         )
 
     @property
@@ -106,11 +104,6 @@ class Delivery:
         return self._app_quota.throttled if self._app_quota else 0.0
 
     @property
-    def begun(self) -> bool:
-        """Whether there was anything to send."""
-        return bool(self._threads or self._open)
-
-    @property
     def under_way(self) -> int:
         """Batches handed over and not settled."""
         return len(self._handed)
@@ -122,6 +115,21 @@ class Delivery:
             self._open.add(position, identity, body, key)
         if self._open_since is None:
             self._open_since = self._clock()
+
+    def add_of(self, stream: int, position: int, identity: str, body: bytes, key: str) -> None:
+        """As `add`, of one of several streams."""
+        self.add(position, identity, body, key)
+        self._open.is_of(stream)
+
+    def drop(self, stream: int) -> tuple[int, ...]:
+        """Lets go of all that waits of one of several streams; gives the numbers of its records."""
+        gone, others = self._open.close().parted_by_stream(stream)
+        self._open.open_again(others)
+        if not others:
+            self._open_since = None
+        dropped = self._turns.drop(stream)
+        self._batches_are_whole(dropped.batches, dropped.weight)
+        return gone.positions + dropped.positions
 
     def first_unsettled(self) -> int | None:
         """The first record that was added and is not settled; None if all are."""
@@ -151,22 +159,24 @@ class Delivery:
 
     def request_settled(self, report: RequestSettled) -> None:
         """Takes note of what was reported."""
-        for _ in range(report.batches):
-            self._handed.popleft()
-        self._unsettled_bytes -= report.weight
+        self._batches_are_whole(report.batches, report.weight)
         self._begin_senders()
+
+    def _batches_are_whole(self, batches: int, weight: int) -> None:
+        for _ in range(batches):
+            self._handed.popleft()
+        self._unsettled_bytes -= weight
 
     def stop(self) -> None:
         """Ends the senders: a request under way ends by itself, nothing new begins."""
         self._stopping.set()
         self._turns.stop()
 
-    def join(self) -> None:
-        """Waits, after `stop`, for requests under way, `GRACE` seconds together.
+    def join(self, late: float) -> None:
+        """Waits, after `stop`, for requests under way, until it is `late` by the monotonic clock.
 
         What is not answered by then counts as not settled, and its thread is left alone.
         """
-        late = time.monotonic() + GRACE
         for thread in self._threads:
             thread.join(max(0.0, late - time.monotonic()))
 

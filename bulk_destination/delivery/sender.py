@@ -6,18 +6,18 @@ gets what room there is.
 """
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bulk_destination.delivery.backlog import Backlog, Request
+from bulk_destination.delivery.backlog import Backlog, Dropped, Request
 from bulk_destination.delivery.batches import Batch
 from bulk_destination.delivery.concurrency import Answer, ConcurrencyLimit, Try
 from bulk_destination.delivery.inbox import GaveUp, Report, RequestSettled
 from bulk_destination.delivery.quotas import IdentityLimit, Window
-from bulk_destination.delivery.settlement import settle
+from bulk_destination.delivery.settlement import Rejection, settle
 from bulk_destination.errors import InterruptedSyncError
 from bulk_destination.http.client import BulkClient, Told
 from bulk_destination.http.replies import Accepted, Reply, Settled, TryLater, Unsettled
@@ -132,9 +132,11 @@ class Turns:
         waits: Callable[[float, bool], None],
         identities: IdentityLimit | None = None,
         app: AppQuota | None = None,
+        streams: Sequence[int] = (0,),
     ) -> None:
         self._backlog = backlog
         self._limit = limit
+        self._streams = frozenset(streams)
         self._clock = clock
         self._waits = waits
         self._identities = identities
@@ -142,13 +144,15 @@ class Turns:
         #: Held while any of these is looked at or changed; told when one is.
         self._changed = threading.Condition()
         self._stopped = False
-        #: How many requests the service has accepted. Until there is one, one request at a time is
-        #: made of the backlog: so a wrong configuration is found by one refused batch, not by
-        #: several. After a failure, or enough refusals, none is made until the sync's owner has
-        #: heard of it, and ends it.
+        #: How many requests the service has accepted.
         self.accepted = 0
-        self._is_asking = False
-        self._refused = 0
+        #: Streams of which nothing was accepted yet, and those of them in a request under way.
+        #: While there is one, no other is made of the backlog: so a wrong configuration is found by
+        #: one refused batch, not by several. After a failure, or enough refusals, none is made
+        #: until the sync's owner has heard of it, and ends the sync or drops the stream.
+        self._unproven = set(streams)
+        self._asking: set[int] = set()
+        self._refused: Counter[int] = Counter()
         #: The record that was accepted last, if nothing of its key was sent since.
         self._known: Batch | None = None
         self._idle = 0
@@ -168,6 +172,15 @@ class Turns:
         with self._changed:
             most = self._limit.limit if self.accepted else 1
             return min(most - senders, len(self._backlog) - self._idle)
+
+    def drop(self, stream: int) -> Dropped:
+        """As `Backlog.drop`."""
+        with self._changed:
+            self._unproven.discard(stream)
+            self._asking.discard(stream)
+            dropped = self._backlog.drop(stream)
+            self._tell()
+        return dropped
 
     def stop(self) -> None:
         """Ends all waiting: no request begins any more."""
@@ -194,11 +207,11 @@ class Turns:
                 return begun
         return None
 
-    def settled(self, request: Request, refused: int) -> int:
-        """It is settled, and so many refused: how many of the oldest batches are whole now."""
+    def settled(self, request: Request, rejections: Sequence[Rejection]) -> int:
+        """It is settled, with these refused: how many of the oldest batches are whole now."""
         with self._changed:
-            self._refused += refused
-            self._is_asking = self._refused >= ENOUGH_TO_JUDGE
+            if self._unproven:
+                self._count(request.batch, {each.position for each in rejections})
             whole = self._backlog.settled(request)
             self._tell()
         return whole
@@ -220,6 +233,9 @@ class Turns:
                 now = self._clock()
                 if isinstance(reply, Accepted):
                     self.accepted += 1
+                    if self._unproven:
+                        self._unproven -= self._of(part)
+                        self._asking &= self._unproven
                     last = part.last()
                     self._known = last if last.size < _SMALL else None
                 if self._identities is not None:
@@ -265,7 +281,7 @@ class Turns:
 
     def _opens_in(self) -> float | None:
         """Seconds until a request may be made; None while nobody can tell."""
-        if self._is_asking and not self.accepted:
+        if self._asking:
             return None
         now = self._clock()
         work, place = self._backlog.opens_in(now), self._limit.opens_in(now)
@@ -291,12 +307,28 @@ class Turns:
         request = self._backlog.pick(self._clock(), most)
         if request is None:
             return None
-        self._is_asking = True
+        if self._unproven:
+            self._asking |= self._unproven & self._of(request.batch)
         if self._known is not None and self._known.keys[0] in request.batch.keys:
             self._known = None
         begun = Begun(request, self._begin(request.batch))
         self._tell()  # There may be more for another.
         return begun
+
+    def _of(self, batch: Batch) -> frozenset[int]:
+        """The streams of a batch."""
+        return frozenset(batch.streams) or self._streams
+
+    def _count(self, batch: Batch, refused: set[int]) -> None:
+        """A request with streams that may be unproven is settled."""
+        streams = batch.streams or [*self._streams] * len(batch)
+        rows = zip(batch.positions, streams, strict=True)
+        self._refused.update(stream for position, stream in rows if position in refused)
+        self._asking = {
+            stream
+            for stream in self._asking
+            if stream not in self._of(batch) or self._refused[stream] >= ENOUGH_TO_JUDGE
+        }
 
     def _begin_again(self, part: Batch) -> _Turn:
         limit = self._identities
@@ -377,7 +409,7 @@ class Sender:
                 batch = begun.request.batch
                 self._size, self._turn, self._own = len(batch), begun.first_try, None
                 settlement = settle(batch, self.client.endpoint, self.merges, self)
-                whole = self.turns.settled(begun.request, len(settlement.rejections))
+                whole = self.turns.settled(begun.request, settlement.rejections)
                 self.report(RequestSettled(whole, batch.weight, settlement))
         except BaseException as error:  # noqa: BLE001  # reported to the owner, who raises it
             self.report(GaveUp(error))

@@ -11,8 +11,9 @@ again after the service had accepted something. Otherwise it is an outage, which
 its time: then the same is asked again and again, and nothing is split further.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Final, Protocol
 
@@ -66,6 +67,9 @@ class Settlement:
     positions: tuple[int, ...]
     rejections: tuple[Rejection, ...]
     merged: int
+    #: Where an endpoint has several, the streams of the records, and how many of each were merged.
+    streams: tuple[int, ...] = ()
+    merged_by_stream: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def records(self) -> int:
@@ -102,7 +106,7 @@ def settle(batch: Batch, endpoint: Endpoint, merges: bool, way: Way) -> Settleme
     Raises a SyncError where something else answers and the service has not shown itself.
     """
     rejections: list[Rejection] = []
-    merged = 0
+    merged, merged_by_stream = 0, Counter[int]()
     #: The next is the last.
     parts = [Part(batch)]
     while parts:
@@ -110,7 +114,10 @@ def settle(batch: Batch, endpoint: Endpoint, merges: bool, way: Way) -> Settleme
         items = part.items.merged() if merges else part.items.bodies
         reply = way.post(part.items, endpoint.body(items), part.tried)
         if isinstance(reply, Accepted):
-            merged += len(part.items) - len(items)
+            if len(items) < len(part.items):
+                merged += len(part.items) - len(items)
+                if part.items.streams:
+                    merged_by_stream += part.items.put_into_earlier()
             continue
         step = next_step(part, reply, way.accepted, parts)
         if step is Step.END and isinstance(reply, NotTheService | WrongAddress):
@@ -128,7 +135,7 @@ def settle(batch: Batch, endpoint: Endpoint, merges: bool, way: Way) -> Settleme
                 parts.append(replace(part, tried=part.tried + 1))
             case Step.ASIDE:
                 parts = _behind_others(Part(part.items, 0, way.accepted), parts)
-    return Settlement(batch.positions, tuple(rejections), merged)
+    return Settlement(batch.positions, tuple(rejections), merged, batch.streams, merged_by_stream)
 
 
 def next_step(

@@ -37,7 +37,11 @@ from bulk_destination.protocol.lines import LongLine
 from bulk_destination.protocol.messages import Message, StateMessage, envelope, is_envelope
 from bulk_destination.protocol.spool import Spool
 from bulk_destination.rejected.object_storage import ObjectStorage
-from bulk_destination.rejected.rejected_files import MAX_KEPT_BYTES, RejectedFiles
+from bulk_destination.rejected.rejected_files import (
+    MAX_KEPT_BYTES,
+    RejectedFiles,
+    save_fullest,
+)
 from bulk_destination.verdict import Verdict, is_lost, is_refused, lost, nothing_accepted, verdict
 
 #: States that may wait; a source with more of them is slowed, as it is by `MOST_IN_MEMORY` bytes.
@@ -91,6 +95,8 @@ class Walk(Generic[Item]):
     _progress: Progress = field(init=False)
     #: Whether the source has ended, and nothing is under way.
     _all_settled: bool = False
+    #: Of several streams those that were given up; None: as nothing of it was accepted.
+    _given_up: dict[int, SyncError | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         catalog, routes = self.connection.catalog, self.connection.routes
@@ -171,10 +177,36 @@ class Walk(Generic[Item]):
             yield from self._leaving()
             # One large state behind one rejected record is no reason to give up.
             waiting = self.checkpoints
-            if any(self._staying) and (
-                len(waiting) >= MAX_WAITING_STATES or waiting.size >= MAX_PARKED_BYTES
-            ):
-                self._raise_failures(early=True)
+            if len(waiting) >= MAX_WAITING_STATES or waiting.size >= MAX_PARKED_BYTES:
+                self._give_up_staying()
+
+    def _give_up_staying(self) -> None:
+        """Waits no longer for streams of which nothing could be accepted, for all their states."""
+        if self._is_lost:
+            self._raise_failures()
+        for stream, stays in enumerate(self._staying):
+            if stays:
+                self._give_up(stream)
+                self.checkpoints.discard(stream)
+
+    def _give_up(self, stream: int, error: SyncError | None = None) -> None:
+        """Sends no more of a stream, and goes on with the others; raises where there is none."""
+        if stream in self._given_up:
+            return
+        self._given_up[stream] = error
+        if len(self._given_up) == len(self.connection.routes):
+            self._raise_failures()
+        self._delivery.give_up(stream)
+        self.checkpoints.close(stream)
+        if self._files:
+            self._files[stream].forget_kept()
+        name = self.connection.routes[stream].stream
+        self.log.warning(f"Stream {name} is given up, the others go on: {self._error_of(stream)}")
+
+    def _error_of(self, stream: int) -> SyncError:
+        """Why a stream was given up."""
+        ledger, route = self._ledgers.of_streams[stream], self.connection.routes[stream]
+        return self._given_up[stream] or nothing_accepted(ledger, route)
 
     def _finish(self) -> Iterator[Firsts]:
         self._delivery.send_all()
@@ -183,6 +215,8 @@ class Walk(Generic[Item]):
         self._all_settled = True
         self._save()
         yield from self._leaving()
+        if self._given_up:
+            self._verify()  # What is under way of them still has its time to end.
 
     def _wind_up(self) -> Iterator[Firsts]:
         """Lets requests under way finish, and what they settled leave."""
@@ -222,6 +256,7 @@ class Walk(Generic[Item]):
                 assert stream is not None  # noqa: S101  # a payload is of a stream
                 add = adds[stream]
                 if add is None:
+                    self._delivery.leave(stream, intake.position)
                     continue
                 if files:
                     files[stream].keep(intake.position, self.line_of(item))
@@ -275,7 +310,7 @@ class Walk(Generic[Item]):
         match told.report:
             case RequestSettled() as report:
                 self._settle(told.endpoint, report)
-                self._stop_refused()
+                self._give_up_refused()
                 if self._ways[told.endpoint].throttling.is_over(self.surroundings.clock()):
                     self._announce(told.endpoint)
             case QuotaWait() as wait:
@@ -285,16 +320,22 @@ class Walk(Generic[Item]):
                 if words := outages.retried(cause, lasted, left, now):
                     self.log.warning(words)
             case report:
-                if not self._delivery.has_ended(told.endpoint):
-                    raise report.error
+                self._give_up_endpoint(told.endpoint, report.error)
 
-    def _stop_refused(self) -> None:
-        """A stream of which the service refused all is sent no more; one alone ends the sync."""
+    def _give_up_endpoint(self, endpoint: int, error: BaseException) -> None:
+        """Nothing more goes there. What is good of the others lands first, if that can be."""
+        if self._delivery.has_ended(endpoint):
+            return
+        if not isinstance(error, SyncError):
+            raise error
+        for stream in self._ways[endpoint].streams:
+            self._give_up(stream, error)
+
+    def _give_up_refused(self) -> None:
+        """A stream of which the service refused all is sent no more."""
         for stream, ledger in enumerate(self._ledgers.of_streams):
-            if self._delivery.add[stream] is not None and is_refused(ledger):
-                if len(self.connection.routes) == 1:
-                    raise nothing_accepted(ledger, self.connection.routes[stream])
-                self._delivery.drop(stream)
+            if is_refused(ledger):
+                self._give_up(stream)
 
     def _say_wait(self, endpoint: int, wait: QuotaWait) -> None:
         way = self._ways[endpoint]
@@ -319,9 +360,14 @@ class Walk(Generic[Item]):
             ledger.refused += len(rejected)
             for rejection in rejected:
                 self._count_rejected(rejection.position, stream, rejection.reason)
-            if self._files:
+            if self._files and stream not in self._given_up:
                 self._settle_lines(self._files[stream], positions, refused)
-        self._ledgers.of_streams[self._ways[endpoint].streams[0]].merged += settlement.merged
+            elif self._files:
+                for rejection in rejected:  # Its line is not kept: it is to be read again.
+                    self._delivery.leave(stream, rejection.position)
+            ledger.merged += settlement.merged_by_stream.get(stream, 0)
+        if not settlement.streams:
+            self._ledgers.of_streams[self._ways[endpoint].streams[0]].merged += settlement.merged
 
     def _settle_lines(
         self, files: RejectedFiles, positions: Sequence[int], refused: Mapping[int, Rejection]
@@ -332,8 +378,7 @@ class Walk(Generic[Item]):
                 files.reject(position, line, rejected.reason, rejected.answer)
 
     def _leaving(self) -> Iterator[Firsts]:
-        for files in self._files:
-            files.save_if_full()
+        save_fullest(self._files)
         for files in self._files_to_save():
             files.save_due()
         self._say_progress()
@@ -395,7 +440,8 @@ class Walk(Generic[Item]):
             return self._is_lost
         if self._all_settled:
             return self._verdict(stream).states_stay
-        return not self._kept(stream) or ledger.empty > 0 or self._delivery.begun(stream)
+        is_asked = bool(ledger.waiting or ledger.refused)
+        return not self._kept(stream) or ledger.empty > 0 or is_asked
 
     @property
     def _is_lost(self) -> bool:
@@ -427,7 +473,7 @@ class Walk(Generic[Item]):
             if ledger.skipped:
                 self.log.info(f"Skipped records{of}: {ledger.skips()}")
             if several:
-                self.log.info(ledger.line(seconds, of))
+                self.log.info(ledger.line(seconds, str(route.stream)))
         if several and self._ledgers.elsewhere.rejected:
             self.log.warning(f"Rejected records of no stream: {self._ledgers.elsewhere.reasons()}")
         if files := sum(each.files for each in self._files):
@@ -442,21 +488,19 @@ class Walk(Generic[Item]):
         ledger.throttled = self._delivery.throttled_seconds
 
     def _verify(self) -> None:
-        for ledger, add in zip(self._ledgers.of_streams, self._delivery.add, strict=True):
-            # Of a stream that is sent no more, the rest was read and left.
-            if not ledger.balances and add is not None:
+        for stream, ledger in enumerate(self._ledgers.of_streams):
+            # Of one that was given up, the rest was read and left.
+            if not ledger.balances and stream not in self._given_up:
                 raise LedgerError("the counts do not add up: see the ledger in the log")
         self._raise_failures()
 
-    def _raise_failures(self, *, early: bool = False) -> None:
-        """Raises the error of each stream that failed; `early` while not all is settled."""
+    def _raise_failures(self) -> None:
+        """Raises the error of each stream that failed."""
         routes = self.connection.routes
         errors: list[tuple[str, SyncError]] = []
         for stream, route in enumerate(routes):
-            if early and not self._stays(stream):
-                continue
-            ledger = self._ledgers.of_streams[stream]
-            judged = Verdict(nothing_accepted(ledger, route)) if early else self._verdict(stream)
+            given_up = stream in self._given_up
+            judged = Verdict(self._error_of(stream)) if given_up else self._verdict(stream)
             if judged.warning is not None:
                 several = f"Stream {route.stream}: " if len(routes) > 1 else ""
                 self.log.warning(several + judged.warning)

@@ -93,6 +93,7 @@ def deliveries_by(
             clock=surroundings.clock,
             stopping=stopping,
             quotas=way.quotas,
+            streams=way.streams,
         )
 
     return Deliveries(

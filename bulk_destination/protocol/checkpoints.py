@@ -45,6 +45,8 @@ class _Waiting:
     size: int
     records: int
     rejected: int
+    #: Whether it is among those that are counted as waiting.
+    counts: bool = True
 
 
 class Checkpoints:
@@ -71,12 +73,15 @@ class Checkpoints:
         self._counted = [0] * streams
         #: By stream, how many rejected records have no such state behind them yet.
         self._rejected = dict.fromkeys(self._queues, 0)
-        self._arrived = self._left = 0
-        #: Bytes of the lines of all that wait.
+        self._arrived = 0
+        #: Streams that are given up.
+        self._closed: set[int] = set()
+        self._count = 0
+        #: Bytes of the lines of all that wait, but for those of streams that are given up.
         self.size = 0
 
     def __len__(self) -> int:
-        return self._arrived - self._left
+        return self._count
 
     def arrived(self, message: StateMessage, position: int, read: Sequence[int]) -> None:
         """A state came in behind record `position`.
@@ -93,6 +98,8 @@ class Checkpoints:
                 records += read[stream] - self._counted[stream]
                 self._counted[stream] = read[stream]
             self._rejected[stream] = 0
+        if self._is_closed(waits_for):
+            return
         size = len(message.line)
         line = self._put(message.line)
         waiting = _Waiting(
@@ -101,7 +108,31 @@ class Checkpoints:
         for stream in covers:
             self._queues[stream].append(waiting)
         self._arrived += 1
+        self._count += 1
         self.size += size
+
+    def close(self, stream: int) -> None:
+        """A stream is given up: no state that comes now and waits for it will leave."""
+        self._closed.add(stream)
+        for queue in self._queues.values():
+            for each in queue:
+                if self._is_closed(each.waits_for):
+                    self._discount(each)
+
+    def discard(self, stream: int) -> None:
+        """Nor will one that waits."""
+        for covered, queue in self._queues.items():
+            kept = [each for each in queue if each.waits_for not in {stream, None}]
+            self._queues[covered] = deque(kept)
+
+    def _is_closed(self, waits_for: int | None) -> bool:
+        return bool(self._closed) and (waits_for is None or waits_for in self._closed)
+
+    def _discount(self, waiting: _Waiting) -> None:
+        if waiting.counts:
+            waiting.counts = False
+            self._count -= 1
+            self.size -= waiting.size
 
     def rejected(self, position: int, stream: int | None) -> None:
         """Record `position` of `stream` was rejected; None: it is of none in the catalog."""
@@ -123,8 +154,7 @@ class Checkpoints:
             leaving += ready
         leaving.sort(key=lambda each: each.number)
         for each in leaving:
-            self._left += 1
-            self.size -= each.size
+            self._discount(each)
             yield settled_state(self._take(each), each.records, each.rejected)
 
     def _put(self, line: bytes) -> bytes | Callable[[], bytes]:

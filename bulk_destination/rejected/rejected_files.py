@@ -4,14 +4,14 @@ A record's line is kept from the moment it is mapped until the service has settl
 can tell before whether it will be refused. Rejected ones gather here and are saved as one file when
 
 - the first of them has waited `WAIT_AT_MOST` seconds (a state may wait behind it), or
-- they fill `MAX_UNSAVED_BYTES`, or
+- those of all streams fill `MAX_UNSAVED_BYTES`, and those of this one are the most, or
 - the sync ends.
 
 So a state behind every record does not make a file for every record. A state leaves only if it
 stands before `first_unsaved`: what was rejected before it is in files that are closed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import BinaryIO, Final
 
@@ -22,7 +22,8 @@ from bulk_destination.rejected.saving import Saving
 
 #: Seconds that the first rejected record waits for others.
 WAIT_AT_MOST: Final = 10.0
-#: Bytes of rejected records that wait to be saved; a file has about as many at most.
+#: Bytes of rejected records of all streams that wait to be saved; a file has about as many at
+#: most.
 MAX_UNSAVED_BYTES: Final = 8_000_000
 #: Bytes of lines of records not yet settled, above which no more input is read.
 MAX_KEPT_BYTES: Final = 16_000_000
@@ -63,9 +64,9 @@ class RejectedFiles:
         self.failed = False
 
     @property
-    def has_room(self) -> bool:
-        """Whether more lines may be kept."""
-        return self._kept_bytes < MAX_KEPT_BYTES
+    def unsaved_bytes(self) -> int:
+        """Bytes of the rejected records that wait to be saved, about."""
+        return self._unsaved_bytes
 
     @property
     def kept_bytes(self) -> int:
@@ -82,6 +83,11 @@ class RejectedFiles:
         line = self._kept.pop(position)
         self._kept_bytes -= len(line) + _LINE_OVERHEAD
         return line
+
+    def forget_kept(self) -> None:
+        """No record that is on its way will be settled."""
+        self._kept.clear()
+        self._kept_bytes = 0
 
     def reject(self, position: int, line: bytes, reason: str, answer: str = "") -> None:
         """Record `position` is to be saved with `reason`, and the service's `answer` if any."""
@@ -121,11 +127,6 @@ class RejectedFiles:
         if self.next_due() == 0.0:
             self.save()
 
-    def save_if_full(self) -> None:
-        """Saves what is too much to wait."""
-        if self._unsaved_bytes >= MAX_UNSAVED_BYTES:
-            self.save()
-
     def save(self) -> None:
         """Saves all that is unsaved as one file, in the order of the source.
 
@@ -146,3 +147,9 @@ class RejectedFiles:
             self.failed = True
             raise
         self.files += 1
+
+
+def save_fullest(files: Sequence[RejectedFiles]) -> None:
+    """Saves what is too much to wait. All streams share one limit: memory is the same for any."""
+    while sum(each.unsaved_bytes for each in files) >= MAX_UNSAVED_BYTES:
+        max(files, key=lambda each: each.unsaved_bytes).save()

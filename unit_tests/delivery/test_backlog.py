@@ -325,3 +325,62 @@ def test_merging_ones_leave_once_in_order_within_the_limit(
         for first, over in zip(own_moments, own_moments[limit:], strict=False):
             assert over - first > MINUTE * 0.9999
     assert whole == len(batches)
+
+
+# -- several streams ----------------------------------------------------------------------------
+
+
+@LAW
+@given(
+    st.lists(st.text("abcd", min_size=1, max_size=12), min_size=1, max_size=12),
+    st.integers(0, 1 << 30),
+    st.booleans(),
+    st.booleans(),
+)
+def test_a_stream_is_let_go(batches: list[str], seed: int, merges: bool, has_quota: bool) -> None:
+    """At any moment: nothing more of it is picked, all else is once, and every batch ends whole."""
+    random = Random(seed)
+    limit = Window(5, MINUTE) if has_quota else None
+    backlog = Backlog(4, limit, merges=merges)
+    of: dict[int, int] = {}
+    weight, first = 0, 1
+    for letters in batches:
+        plain = batch(first, letters)
+        streams = tuple(random.randrange(3) for _ in letters)
+        of |= dict(zip(plain.positions, streams, strict=True))
+        handed = Batch(plain.positions, plain.identities, plain.bodies, plain.keys, streams)
+        backlog.add(handed)
+        weight += handed.weight
+        first += len(letters)
+    drops_at, now = random.randrange(len(of) + 1), 0.0
+    under_way: list[Request] = []
+    sent: list[int] = []
+    whole = 0
+    dropped: tuple[int, ...] | None = None
+    for step in range(20 * len(of) + 40):
+        if step == drops_at:
+            gone = backlog.drop(1)
+            dropped, whole, weight = gone.positions, whole + gone.batches, weight - gone.weight
+        if under_way and random.random() < 0.5:
+            done = under_way.pop(random.randrange(len(under_way)))
+            whole += backlog.settled(done)
+            weight -= done.batch.weight
+        elif (request := backlog.pick(now)) is not None:
+            assert request.batch.streams == tuple(of[each] for each in request.batch.positions)
+            assert dropped is None or 1 not in request.batch.streams
+            if random.random() < 0.2:
+                backlog.put_back(request)
+                continue
+            if limit is not None:
+                send(limit, request, now)
+            sent += request.batch.positions
+            under_way.append(request)
+        else:
+            now += MINUTE
+    for done in under_way:
+        whole += backlog.settled(done)
+        weight -= done.batch.weight
+    assert dropped is not None
+    assert sorted([*sent, *dropped]) == [*of]
+    assert all(of[each] == 1 for each in dropped)
+    assert (whole, weight) == (len(batches), 0)

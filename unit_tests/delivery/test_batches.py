@@ -138,3 +138,22 @@ def test_memory_of_a_batch() -> None:
         [sys.executable, "-c", _FILL], capture_output=True, check=True, text=True, cwd=ROOT
     )
     assert 0.5 < float(done.stdout) < 1.5
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from("ab")), max_size=12))
+def test_what_is_of_one_stream(rows: list[tuple[int, str]]) -> None:
+    """Parted, in order, each item once; and of what is merged, whose came later."""
+    people = tuple(identity for _, identity in rows)
+    bodies = tuple(b'{"properties":{"n":%d}}' % each for each in range(len(rows)))
+    streams = tuple(stream for stream, _ in rows)
+    whole = Batch(tuple(range(len(rows))), people, bodies, people, streams)
+    own, others = whole.parted_by_stream(1)
+    assert set(own.streams) <= {1}
+    assert 1 not in others.streams
+    assert sorted(own.positions + others.positions) == list(whole.positions)
+    assert list(own.positions) == sorted(own.positions)
+    first, second = whole.halves()
+    assert first.streams + second.streams == whole.streams
+    merged = whole.put_into_earlier()
+    assert merged.total() == len(whole) - len(whole.merged())
+    assert all(count <= streams.count(stream) for stream, count in merged.items())

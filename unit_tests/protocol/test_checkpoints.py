@@ -285,3 +285,37 @@ def test_a_state_that_names_no_stream_waits_for_all(state: dict[str, Any]) -> No
     assert [*checkpoints.settled([None, 2, None])] == []
     [line] = checkpoints.settled([None] * 3)
     assert _counts(line) == (3.0, 1.0)
+
+
+# -- a stream that is given up --------------------------------------------------------------------
+
+
+def test_states_of_a_stream_that_is_given_up() -> None:
+    """They take no room any more; one that came before may leave yet, none that comes behind."""
+    checkpoints = Checkpoints(3, CATALOG.find, Spool())
+    came = [_stream(0, 1), _stream(1, 2), _global(0, 1, number=3), _stream(0, 4)]
+    for position, message in enumerate(came, start=1):
+        checkpoints.arrived(_came(message), position, [0, 0, 0])
+    checkpoints.close(1)
+    assert len(checkpoints) == 2
+    assert checkpoints.size == sum(len(_came(each).line) for each in (came[0], came[3]))
+    checkpoints.arrived(_came(_stream(1, 5)), 9, [0, 0, 0])
+    checkpoints.arrived(_came(_legacy(6)), 9, [0, 0, 0])
+    checkpoints.arrived(_came(_stream(0, 7)), 9, [0, 0, 0])
+    assert _ids(checkpoints.settled([None, 3, None])) == [1, 2], "the third waits for stream 1"
+    assert _ids(checkpoints.settled([None, None, None])) == [3, 4, 7]
+    assert (len(checkpoints), checkpoints.size) == (0, 0)
+
+
+def test_states_that_will_never_leave_are_let_go() -> None:
+    """Of the stream, and those that wait for all; the others leave in their order."""
+    checkpoints = Checkpoints(3, CATALOG.find, Spool())
+    for position, message in enumerate(
+        [_stream(1, 1), _stream(0, 2), _legacy(3), _global(0, number=4), _stream(0, 5)], start=1
+    ):
+        checkpoints.arrived(_came(message), position, [0, 0, 0])
+    checkpoints.close(1)
+    checkpoints.discard(1)
+    assert len(checkpoints) == 2
+    assert _ids(checkpoints.settled([None, 0, None])) == [2, 5]
+    assert len(checkpoints) == 0

@@ -98,9 +98,24 @@ def test_a_full_file_does_not_wait() -> None:
     files, shelf, _ = made()
     for number in range(1, 9):
         files.reject(number, line(number, rejected_files.MAX_UNSAVED_BYTES // 6), "why")
-        files.save_if_full()
+        rejected_files.save_fullest([files])
     assert shelf.numbers == [[1, 2, 3, 4, 5, 6]]
     assert files.first_unsaved == 7
+
+
+def test_all_streams_share_what_may_wait() -> None:
+    """Memory is the same for any number of streams; the fullest is saved, the others wait on."""
+    made_files = [made() for _ in range(40)]
+    all_files = [files for files, _, _ in made_files]
+    for number in range(1, 1_001):
+        files = all_files[number % 3 or number % 40]
+        files.reject(number, line(number, rejected_files.MAX_UNSAVED_BYTES // 100), "why")
+        rejected_files.save_fullest(all_files)
+        waiting = sum(each.unsaved_bytes for each in all_files)
+        assert waiting < rejected_files.MAX_UNSAVED_BYTES
+    # No file is a scrap: each is the fullest of 40 that fill the limit together.
+    least = min(len(numbers) for _, shelf, _ in made_files for numbers in shelf.numbers)
+    assert least > 100 // 40
 
 
 def test_lines_on_their_way_take_room() -> None:
@@ -108,11 +123,11 @@ def test_lines_on_their_way_take_room() -> None:
     files, shelf, _ = made()
     numbers = range(1, 18)
     for number in numbers:
-        assert files.has_room is (number < 17)
+        assert (files.kept_bytes < rejected_files.MAX_KEPT_BYTES) is (number < 17)
         files.keep(number, line(number, rejected_files.MAX_KEPT_BYTES // 16))
-    assert not files.has_room
+    assert files.kept_bytes >= rejected_files.MAX_KEPT_BYTES
     assert [len(files.settled(number)) for number in numbers] > [1_000_000] * 17
-    assert files.has_room
+    assert files.kept_bytes == 0
     assert shelf.files == {}
 
 
