@@ -71,7 +71,7 @@ real-source-environments: $(CACHE)/pyairbyte/.made $(CACHE)/source-faker/.made #
 
 real-peer-environment: $(CACHE)/hackle-sdk/.made ## Hackle's own SDK, apart from the rest
 
-peer-environments: $(CACHE)/dlt/.made $(CACHE)/drt/.made ## What the bench compares with, each apart from the rest
+peer-environments: $(CACHE)/dlt/.made $(CACHE)/drt/.made $(CACHE)/segment/.made ## What the bench compares with, each apart from the rest
 
 bench: $(VENV)/.demo $(CACHE)/hackle-sdk/.made peer-environments ## What the connector costs, in one table; a part of it: make bench ARGS="--parts start"
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -102,6 +102,7 @@ lock: $(BIN)/uv ## Every lock by the ranges of setup.py; the newest versions: ma
 		--output-file $(REAL_PEER)/hackle-sdk.lock $(REAL_PEER)/requirements.txt
 	echo dlt | $(COMPILE) --output-file $(PEERS)/dlt.lock -
 	echo 'drt-core[duckdb]' | $(COMPILE) --output-file $(PEERS)/drt.lock -
+	echo segment-analytics-python | $(COMPILE) --output-file $(PEERS)/segment.lock -
 
 base-digest: ## Pin the Dockerfile's base by its digest; needs Docker and the base's registry
 	integration_tests/image/pin_base.sh Dockerfile

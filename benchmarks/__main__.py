@@ -24,20 +24,22 @@ MUCH_OTHER_WORK = 0.1
 def main() -> None:
     """Runs what the command line asks for."""
     asked = _arguments()
-    names = asked.cases or [case.name for case in CASES if case.part in (asked.parts or PARTS)]
+    parts = asked.parts or [part for part in PARTS if part != "base" or asked.base]
+    names = asked.cases or [case.name for case in CASES if case.part in parts]
     cases = [resized(case, asked.scale, asked.rows) for case in CASES if case.name in names]
     # Also for cases that read nothing: what a program says is kept there, too.
     asked.directory.mkdir(parents=True, exist_ok=True)
     for case in cases:
-        if case.input:
-            case.input.path(asked.directory)
+        for given in (case.input, case.start_aside):
+            if given:
+                given.path(asked.directory)
     _say(f"inputs in {asked.directory}")
     runs: dict[str, list[Measurement]] = {case.name: [] for case in cases}
     watch = Watch()
     # In turn, so that whatever else the machine does meets all of them.
     for number in range(1, asked.runs + 1):
         for case in cases:
-            measured = measure(case, asked.directory)
+            measured = measure(case, asked.directory, asked.base or ROOT)
             runs[case.name].append(measured)
             speed = f"{measured.rows_per_second:,.0f} rows/s, " if measured.rows else ""
             _say(f"run {number} of {asked.runs}: {case.name}: {speed}{measured.wall_seconds:.1f} s")
@@ -64,7 +66,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="0.01 takes 1 %% of the records")
     parser.add_argument("--directory", type=Path, default=DIRECTORY, help="for the input files")
     parser.add_argument("--results", type=Path, default=DIRECTORY / "results.json")
-    return parser.parse_args()
+    parser.add_argument("--base", type=Path, help="another checkout, with a .venv, to compare with")
+    asked = parser.parse_args()
+    named = asked.cases or asked.parts or ()
+    if asked.base is None and any(
+        case.of_base and {case.name, case.part} & {*named} for case in CASES
+    ):
+        parser.error("--base is needed for these")
+    return asked
 
 
 def _one_or_more(text: str) -> int:

@@ -47,7 +47,9 @@ class Store:
             fate = self.dice.random()
             if fate < UNAVAILABLE:
                 return 503, b""
-            events: list[dict[str, Any]] = orjson.loads(body)["events"]
+            sent = orjson.loads(body)
+            # Segment's SDK says `batch`, to a service that knows an event by its `messageId`.
+            events: list[dict[str, Any]] = sent.get("events") or sent["batch"]
             for index, event in enumerate(events):
                 if event["event"] == REFUSED:
                     return 400, f"postBody.events[{index}].event is not taken".encode()
@@ -56,7 +58,7 @@ class Store:
         return (None if fate < UNAVAILABLE + RESET else 200), b"{}"
 
     def _take(self, event: dict[str, Any]) -> None:
-        key = event.get("idempotency_key")
+        key = event.get("idempotency_key") or event.get("messageId")
         if key is None or key not in self.keys:
             self.events += 1
             self.ids.add(event["properties"]["id"])

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +42,10 @@ class Measurement:
     doubled: int | None = None
     #: How the program ended.
     exit_code: int = 0
+    #: After the case's seconds of warm-up: rows a second that the service took, and how many of
+    #: 100 answers were 429. None where the run was shorter.
+    late_rows_per_second: float | None = None
+    late_refused_percent: float | None = None
 
     @property
     def rows_per_second(self) -> float:
@@ -80,19 +84,39 @@ def configuration(api: dict[str, Any], base_url: str) -> dict[str, Any]:
     return {"app_id": "11", "base_url": base_url, "api": api, **quotas}
 
 
-def measure(case: Case, directory: Path) -> Measurement:
-    """Runs the case once; raises RuntimeError if its program fails, unless that is looked at."""
+def measure(case: Case, directory: Path, base: Path = ROOT) -> Measurement:
+    """Runs the case once; raises RuntimeError if its program fails, unless that is looked at.
+
+    `base` is the checkout that cases of another one take.
+    """
+    measurement = _measure(case, directory, base)
+    if case.start_aside is None:
+        return measurement
+    start = _measure(replace(case, input=case.start_aside), directory, base)
+    return replace(measurement, cpu_seconds=measurement.cpu_seconds - start.cpu_seconds)
+
+
+def _measure(case: Case, directory: Path, base: Path) -> Measurement:
     if case.service_fails:
         service_of_case = ("benchmarks.failing_service", str(SEED))
     elif case.answers_after is not None:
-        service_of_case = ("benchmarks.service", str(case.answers_after))
+        rate = ("--takes", str(case.takes)) if case.takes else ()
+        warm_up = ("--warm-up", str(case.warm_up))
+        service_of_case = ("benchmarks.service", str(case.answers_after), *rate, *warm_up)
     else:
-        return _run(case, "", directory)
+        return _run(case, "", directory, base)
     with _Service.running(*service_of_case) as service:
-        measurement = _run(case, f"http://127.0.0.1:{service.port}", directory)
+        measurement = _run(case, f"http://127.0.0.1:{service.port}", directory, base)
     measurement = replace(
         measurement, requests=service.requests, service_cpu_seconds=service.cpu_seconds
     )
+    if case.warm_up and service.late["seconds"] > 0:
+        late, rows_a_byte = service.late, measurement.rows / service.bytes
+        measurement = replace(
+            measurement,
+            late_rows_per_second=late["bytes"] * rows_a_byte / late["seconds"],
+            late_refused_percent=100 * late["refused"] / late["requests"],
+        )
     if case.service_fails and case.input:
         landed, doubled = service.distinct, service.events - service.distinct
         to_land = case.input.records - case.input.refused
@@ -102,14 +126,15 @@ def measure(case: Case, directory: Path) -> Measurement:
     return measurement
 
 
-def _run(case: Case, base_url: str, directory: Path) -> Measurement:
+def _run(case: Case, base_url: str, directory: Path, base: Path) -> Measurement:
     stdin = case.input.path(directory) if case.input else Path(os.devnull)
     config, catalog = directory / "config.json", directory / "catalog.json"
     if case.api and case.input:
         config.write_text(json.dumps(configuration(case.api, base_url)))
         catalog.write_text(json.dumps(case.input.catalog()))
     fill = {"base_url": base_url, "config": config, "catalog": catalog, "records": case.rows}
-    command = [_python(case), *(part.format(**fill) for part in case.command)]
+    root = base if case.of_base else ROOT
+    command = [_python(case, root), *(part.format(**fill) for part in case.command)]
     # A file, not a pipe: nobody has to write into it while the process runs.
     output, errors = directory / "output.jsonl", directory / "errors.txt"
     began = time.perf_counter()
@@ -120,7 +145,7 @@ def _run(case: Case, base_url: str, directory: Path) -> Measurement:
             stdout=target,
             # How a program fails takes pages of some.
             stderr=told_errors if case.service_fails else None,
-            cwd=ROOT,
+            cwd=root,
             env=_environment(),
         )
         # wait4, because it tells of this one process. What it says of memory is at least what
@@ -145,7 +170,9 @@ def _run(case: Case, base_url: str, directory: Path) -> Measurement:
     )
 
 
-def _python(case: Case) -> str:
+def _python(case: Case, root: Path) -> str:
+    if case.of_base:
+        return str(root / ".venv" / "bin" / "python")
     if case.environment is None:
         return sys.executable
     return str(ROOT / ".cache" / case.environment / "bin" / "python")
@@ -168,15 +195,17 @@ def _environment() -> dict[str, str]:
 class _Service:
     port: int
     requests: int = 0
+    bytes: int = 0
     events: int = 0
     distinct: int = 0
     cpu_seconds: float = 0.0
+    late: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
-    def running(cls, module: str, argument: str) -> Iterator["_Service"]:
+    def running(cls, module: str, *arguments: str) -> Iterator["_Service"]:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, argument],
+            [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -192,6 +221,7 @@ class _Service:
             process.stdin.close()
             counted = json.loads(process.stdout.read())
             service.requests, service.events = counted["requests"], counted["events"]
+            service.bytes, service.late = counted["bytes"], counted.get("late", {})
             service.distinct = counted.get("distinct", 0)
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)

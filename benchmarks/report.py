@@ -96,15 +96,24 @@ def _ratios(runs: Runs) -> Iterator[tuple[Ratio, float]]:
     """Those whose cases were run, each the median over the turns."""
     for ratio in RATIOS:
         if ratio.case in runs and (ratio.over is None or ratio.over in runs):
-            values = [_figures(each)[ratio.figure] for each in runs[ratio.case]]
-            if ratio.over is not None:
+            values = _values(runs[ratio.case], ratio.figure)
+            others = _values(runs[ratio.over], ratio.figure) if ratio.over is not None else None
+            if not values or (others is not None and len(others) < len(values)):
+                continue  # A run too short for it.
+            if others is not None:
                 # Turn by turn: a machine that slows down between two turns slows both cases.
-                others = [_figures(each)[ratio.figure] for each in runs[ratio.over]]
                 values = [
                     value - other if ratio.difference else value / other
                     for value, other in zip(values, others, strict=True)
                 ]
             yield ratio, median(values)
+
+
+def _values(measured: Sequence[Measurement], figure: str) -> list[float]:
+    """One of each turn, if all have it."""
+    values = [_figures(each).get(figure) for each in measured]
+    known = [value for value in values if value is not None]
+    return known if len(known) == len(values) else []
 
 
 def _met(ratio: Ratio, value: float) -> bool | None:
@@ -116,7 +125,8 @@ def _met(ratio: Ratio, value: float) -> bool | None:
 def _median(measured: Sequence[Measurement]) -> dict[str, float]:
     """The median of each figure by itself."""
     columns = [_figures(each) for each in measured]
-    return {key: median(column[key] for column in columns) for key in columns[0]}
+    known = set[str].intersection(*map(set, columns))
+    return {key: median(column[key] for column in columns) for key in columns[0] if key in known}
 
 
 def _figures(measurement: Measurement) -> dict[str, float]:

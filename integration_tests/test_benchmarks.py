@@ -16,6 +16,7 @@ from benchmarks.inputs import REFUSED, Input
 from benchmarks.machine import Watch, share
 from benchmarks.measurement import Measurement, configuration, resized
 from benchmarks.report import results, table
+from benchmarks.service import Answered, Rate, counted
 from bulk_destination.connection import Service
 from bulk_destination.protocol.catalog import parse_catalog
 from bulk_destination.protocol.messages import StateMessage, read_line
@@ -104,6 +105,29 @@ def test_a_service_that_fails(tmp_path: Path) -> None:
     assert stdout.count("events doubled") == 2
 
 
+def test_a_rate(tmp_path: Path) -> None:
+    """A service that takes 20 requests a second: nearly all of those, and soon next to no 429."""
+    _, written = bench(tmp_path, "--rows", "700000", "--cases", "line-rate")
+    rate = written["cases"]["line-rate"]["median"]
+    assert rate["rows"] == 700_000
+    assert rate["requests"] > 700  # Some were refused until the rate was found.
+    assert rate["late_rows_per_second"] >= 0.9 * 20 * 1_000
+    assert rate["late_refused_percent"] < 2
+
+
+def test_another_checkout(tmp_path: Path) -> None:
+    """Its own Python runs it, and the start is taken off both; without one, nothing is compared."""
+    names = ["million", "million-base"]
+    arguments = ("--rows", "30000", "--base", str(ROOT), "--cases", *names)
+    _, written = bench(tmp_path, *arguments)
+    ours, other = (written["cases"][name]["median"] for name in names)
+    assert ours["rows"] == other["rows"] == 30_000
+    # A start takes a third of a second.
+    assert 0 < ours["cpu_seconds"] < 5
+    [ratio] = written["ratios"]
+    assert 0.2 < ratio["measured"] < 5
+
+
 def test_the_service_that_fails_counts() -> None:
     """An event with a known key is ignored, one without is there again, a refused one never."""
     events = [
@@ -130,10 +154,10 @@ def test_the_service_that_fails_counts() -> None:
     taken = statuses.count(200) + statuses[:200].count(0)
     assert {200, 503, 400, 0} == set(statuses)
     assert statuses.count(200) < taken
-    counted = json.loads(told)
-    assert (counted["requests"], counted["distinct"]) == (220, 2)
+    totals = json.loads(told)
+    assert (totals["requests"], totals["distinct"]) == (220, 2)
     # The one with a key once, the other as often as it was taken.
-    assert counted["events"] == 1 + taken
+    assert totals["events"] == 1 + taken
 
 
 @pytest.mark.parametrize(
@@ -161,7 +185,31 @@ def test_the_service_answers_as_heap_does(path: str, body: bytes) -> None:
             assert time.perf_counter() - began >= 0.05
         connection.close()
         told, _ = service.communicate(timeout=10)
-    assert json.loads(told) == {"requests": 2, "bytes": 6_000_000, "events": 0}
+    totals = json.loads(told)
+    late = totals.pop("late")
+    assert totals == {"requests": 2, "bytes": 6_000_000, "events": 0}
+    assert (late["requests"], late["bytes"], late["refused"]) == (2, 6_000_000, 0)
+    assert late["seconds"] >= 0.1
+
+
+def test_what_comes_late_is_counted_once_more() -> None:
+    """From the warm-up's end on; what is refused has taken no bytes."""
+    answered = [
+        Answered(11.0, 100, 0, taken=True),
+        Answered(15.0, 200, 0, taken=True),
+        Answered(16.0, 400, 0, taken=False),
+        Answered(20.0, 800, 0, taken=True),
+    ]
+    told = counted(answered, began=10.0, warm_up=5.0)
+    assert (told["requests"], told["bytes"]) == (4, 1_100)
+    assert told["late"] == {"seconds": 5.0, "bytes": 1_000, "refused": 1, "requests": 3}
+    assert counted(answered[:1], began=10.0, warm_up=5.0)["late"]["seconds"] <= 0
+
+
+def test_a_rate_is_taken_and_no_more() -> None:
+    """Of a hundred at once, those of one second."""
+    rate = Rate(20)
+    assert 20 <= sum(rate.take() for _ in range(100)) <= 22
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.api], ids=lambda case: case.name)
@@ -235,6 +283,19 @@ def test_medians_and_ratios() -> None:
         [""] * 4,
         [""] * 4,
     ]
+
+
+def test_a_run_too_short_for_a_figure_is_not_judged() -> None:
+    """What came after the first seconds is not known of one that was over by then."""
+
+    def measured(late: float | None) -> Measurement:
+        return Measurement(100, 1.0, 9.0, 1.0, 80.0, late_rows_per_second=late)
+
+    short = {"line-50ms": [measured(None)] * 2, "line": [measured(50.0)] * 2}
+    assert results(short)["ratios"] == []
+    assert results({**short, "line-50ms": [measured(40.0), measured(None)]})["ratios"] == []
+    [ratio] = results({**short, "line-50ms": [measured(40.0)] * 2})["ratios"]
+    assert (ratio["measured"], ratio["met"]) == (0.8, False)
 
 
 def test_other_work_is_told_from_our_own() -> None:
