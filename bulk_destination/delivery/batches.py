@@ -21,8 +21,13 @@ _KEY_OVERHEAD: Final = 90
 
 
 def item_weight(identity: str, body: bytes, key: str) -> int:
-    """Bytes that an item takes in memory, about."""
-    return len(body) + _ITEM_OVERHEAD + (0 if key == identity else _KEY_OVERHEAD)
+    """An item's part of what its batch weighs."""
+    return _weight(len(body), 1, has_keys=key != identity)
+
+
+def _weight(size: int, count: int, *, has_keys: bool) -> int:
+    # Twice: an item, and its part of the body.
+    return 2 * size + (_ITEM_OVERHEAD + (_KEY_OVERHEAD if has_keys else 0)) * count
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,8 @@ class Batch:
     @property
     def weight(self) -> int:
         """Bytes it takes in memory while it is under way, about: its items, and their body."""
-        of_keys = 0 if self.keys[:1] == self.identities[:1] else _KEY_OVERHEAD
-        return 2 * self.size + (_ITEM_OVERHEAD + of_keys) * len(self)
+        has_keys = self.keys[:1] != self.identities[:1]
+        return _weight(self.size, len(self), has_keys=has_keys)
 
     def halves(self) -> tuple["Batch", "Batch"]:
         """The first and the second half, by count; a batch of one has none."""
