@@ -20,6 +20,7 @@ from destination_heap_analytics.config import (
     ByStream,
     HeapConfig,
     SimpleApi,
+    StreamConfig,
     TrackConfig,
 )
 from destination_heap_analytics.objects import OBJECTS, object_config
@@ -107,13 +108,11 @@ def _by_stream(
     entries = [_entry(api, stream) for stream in catalog.streams]
     if lacking := [str(stream) for number, stream in left.items() if entries[number] is None]:
         faults.append(Fault("api.streams", f"has no entry for {', '.join(lacking)}"))
-    names = [stream.name for stream in catalog.streams]
+    used = {entry for number, entry in enumerate(entries) if number in left}
     for at, entry in enumerate(api.streams):
-        if at not in entries:
-            hint = did_you_mean(nearest(entry.stream, names))
-            warnings.append(
-                f"`api.streams.{at}` is ignored: {entry} is no stream of this connection{hint}"
-            )
+        if at not in used:
+            why = _not_used(entry, catalog, is_mapped=at in entries)
+            warnings.append(f"`api.streams.{at}` is ignored: {why}")
     return {
         number: Choice(api.streams[at].api, f"api.streams.{at}.api")
         for number, at in enumerate(entries)
@@ -122,12 +121,27 @@ def _by_stream(
 
 
 def _entry(api: ByStream, stream: Stream) -> int | None:
-    """The number of the entry for a stream; blanks around its name do not count."""
-    for namespace in (stream.namespace, None):
+    """The number of the entry for a stream; blanks around its names do not count."""
+    for namespace in ((stream.namespace or "").strip() or None, None):
         for at, entry in enumerate(api.streams):
             if (entry.stream, entry.namespace) == (stream.name.strip(), namespace):
                 return at
     return None
+
+
+def _not_used(entry: StreamConfig, catalog: Catalog, *, is_mapped: bool) -> str:
+    """Why no stream becomes what its entry says."""
+    if is_mapped:
+        return f"the connection maps {entry} to an object by itself (`destination_object_name`)"
+    names = [stream.name.strip() for stream in catalog.streams]
+    if entry.stream not in names:
+        return (
+            f"{entry} is no stream of this connection{did_you_mean(nearest(entry.stream, names))}"
+        )
+    if entry.namespace is None:
+        return f"each {entry} of this connection has an entry that names its namespace"
+    found = ", ".join(str(each) for each in catalog.streams if each.name.strip() == entry.stream)
+    return f"{entry} is no stream of this connection, which has {found}"
 
 
 def _one_stream_only(count: int) -> str:
