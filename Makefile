@@ -28,7 +28,7 @@ unexport PYTHONUNBUFFERED
 help: ## What there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 28
 
-demo: $(VENV)/.demo ## Start a local Heap, load the sample orders and users by all three APIs, show what landed
+demo: $(VENV)/.demo ## Start a local Heap, load orders, users and companies by one sync, show what landed
 	@$(BIN)/python -m sandbox.heap.demo
 
 demo-hackle: $(VENV)/.demo ## Start a local Hackle, load the sample purchases, show what landed

@@ -44,11 +44,15 @@ def printed(service: str) -> str:
         (
             "heap",
             [
-                "Heap now holds 330 events",
-                "Heap now holds 301 users",
-                "rejected identity_of_no_single_person: `anonymous` is many people",
+                "orders 122 read, 120 accepted, 2 rejected",
+                "users 61 read, 60 accepted, 1 rejected",
+                "companies 13 read, 12 accepted, 1 rejected",
+                "Heap holds 120 events",
+                "Heap holds 60 users",
+                "Heap holds 12 accounts",
+                "rejected identity_of_no_single_person: `guest` is many people",
                 "rejected timestamp_not_readable: `last Tuesday` is no time",
-                "it still holds 330",
+                "it still holds 120",
             ],
         ),
         (

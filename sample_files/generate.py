@@ -1,5 +1,6 @@
 """Writes the samples, the same on every run: `orders.jsonl`, what a few hundred users ordered, as a
 shop's database would give it, `users.jsonl`, those users, as Auth0 would, and
+`shop.jsonl`, orders, users and companies of a smaller shop, as they come in one sync, and
 `hackle/purchases.jsonl`, what others bought.
 
 Run it as `python sample_files/generate.py`. The last records of each are such as no connector
@@ -18,6 +19,9 @@ ORDERS = 330
 USERS = 300
 STATE_EVERY = 50
 PURCHASES = 200
+SHOP_ORDERS = 120
+SHOP_USERS = 60
+COMPANIES = 12
 HERE = Path(__file__).parent
 
 _GIVEN = [
@@ -185,18 +189,66 @@ def purchases() -> Iterator[dict[str, Any]]:
     yield alone | {"id": 904, "amount": "about 13,200"}
 
 
-def lines(stream: str, records: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """The Airbyte messages: a state behind every 50 records and at the end."""
-    since = 0
-    count = 0
-    for count, data in enumerate(records, start=1):
-        since += 1
-        record = {"stream": stream, "emitted_at": 1767600000000 + count, "data": data}
+def customer(number: int) -> dict[str, Any]:
+    """A user of the smaller shop, who belongs to one of its companies."""
+    seen = user(Random(number), number)
+    random = Random(number)
+    return {
+        **{name: seen[name] for name in ("user_id", "email", "given_name", "created_at")},
+        "plan": random.choice(["free", "pro", "team"]),
+        "company_id": f"c-{random.randrange(COMPANIES):03d}",
+    }
+
+
+def company(number: int) -> dict[str, Any]:
+    """A company, by number."""
+    random = Random(number)
+    city, country = random.choice(list(_CITIES.items()))
+    return {
+        "company_id": f"c-{number:03d}",
+        "name": f"{random.choice(_FAMILY)} & {random.choice(_FAMILY)}",
+        "industry": random.choice(["retail", "hotels", "schools"]),
+        "seats": random.randrange(3, 400),
+        "address": {"city": city, "country": country},
+    }
+
+
+def shop() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Orders, users and companies of one shop, as three tables read side by side give them."""
+    random = Random(16)
+    rows = [("orders", order(number)) for number in range(1, SHOP_ORDERS + 1)]
+    people = [customer(number) for number in range(SHOP_USERS)]
+    for _, data in rows:
+        buyer = random.choice(people)
+        data |= {"user_id": buyer["user_id"], "email": buyer["email"]}
+    rows += [("users", each) for each in people]
+    rows += [("companies", company(number)) for number in range(COMPANIES)]
+    random.shuffle(rows)
+    yield from rows
+    yield "orders", order(902) | {"user_id": "guest", "email": "guest"}
+    yield "orders", order(903) | {"created_at": "last Tuesday"}
+    yield "users", customer(900) | {"user_id": None, "email": None}
+    yield "companies", company(COMPANIES) | {"company_id": ""}
+
+
+def lines(records: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[str]:
+    """The Airbyte messages: a state behind every 50 records of a stream, and at the end."""
+    since: dict[str, int] = {}
+    counts: dict[str, int] = {}
+    for number, (stream, data) in enumerate(records, start=1):
+        since[stream] = since.get(stream, 0) + 1
+        counts[stream] = counts.get(stream, 0) + 1
+        record = {"stream": stream, "emitted_at": 1767600000000 + number, "data": data}
         yield json.dumps({"type": "RECORD", "record": record})
-        if since == STATE_EVERY:
-            yield _state(stream, count, since)
-            since = 0
-    yield _state(stream, count, since)
+        if since[stream] == STATE_EVERY:
+            yield _state(stream, counts[stream], since.pop(stream))
+    for stream, count in counts.items():
+        yield _state(stream, count, since.get(stream, 0))
+
+
+def _of(stream: str, records: Iterable[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for data in records:
+        yield stream, data
 
 
 def _state(stream: str, position: int, since: int) -> str:
@@ -218,16 +270,16 @@ def _iso(moment: datetime) -> str:
 
 #: What each file holds.
 FILES = {
-    "orders.jsonl": ("orders", orders),
-    "users.jsonl": ("users", users),
-    "hackle/purchases.jsonl": ("purchases", purchases),
+    "orders.jsonl": lambda: _of("orders", orders()),
+    "users.jsonl": lambda: _of("users", users()),
+    "shop.jsonl": shop,
+    "hackle/purchases.jsonl": lambda: _of("purchases", purchases()),
 }
 
 
 def content(name: str) -> str:
     """A file's text."""
-    stream, records = FILES[name]
-    return "".join(f"{line}\n" for line in lines(stream, records()))
+    return "".join(f"{line}\n" for line in lines(FILES[name]()))
 
 
 if __name__ == "__main__":

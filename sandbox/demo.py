@@ -40,6 +40,8 @@ class Load:
 
     ledger: Mapping[str, Any]
     states: int
+    #: Where it loads several: their ledgers.
+    streams: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,17 @@ class Command:
 def read_output(lines: Iterable[bytes]) -> Load:
     """The connector's messages, read as far as a demo needs them."""
     ledger: Mapping[str, Any] = {}
+    streams: dict[str, Mapping[str, Any]] = {}
     states = 0
     for message in map(json.loads, lines):
         states += message["type"] == "STATE"
         text = message.get("log", {}).get("message", "")
         if text.startswith("Ledger: "):
             ledger = json.loads(text.removeprefix("Ledger: "))
-    return Load(ledger, states)
+        elif text.startswith("Ledger of stream "):
+            _, name, counts = text.split("`", 2)
+            streams[name] = json.loads(counts.removeprefix(": "))
+    return Load(ledger, states, streams)
 
 
 def ledger_table(load: Load, service: str, reasons: Mapping[str, str]) -> Table:
@@ -97,6 +103,15 @@ def ledger_table(load: Load, service: str, reasons: Mapping[str, str]) -> Table:
     for reason, count in ledger["rejected_by_reason"].items():
         table.add_row(str(count), "rejected", f"{reason}: {reasons[reason]}", style="red")
     table.add_row(str(load.states), "states", "handed back: all before each of them is safe")
+    return table
+
+
+def streams_table(load: Load) -> Table:
+    """What became of the records of each stream, a row a stream."""
+    table = _grid("left", "left")
+    for name, ledger in load.streams.items():
+        counts = ", ".join(f"{ledger[count]} {count}" for count in ("read", "accepted", "rejected"))
+        table.add_row(f"  {name}", counts)
     return table
 
 

@@ -28,7 +28,8 @@ EXAMPLES = [*README.blocks("json"), *FAILURES.blocks("json")]
 #: What is shown but for `make`, which the tests do not call, and Docker's, which
 #: `integration_tests/image` runs; test_scheduler.py has its own page.
 ONE_TEST = [line for line in Text.of("CONTRIBUTING.md").commands if not line.startswith("make ")]
-RUN = [*BY_HAND, MY_OWN, *HACKLE_BY_HAND, REPLAY, *ONE_TEST]
+STREAMS = Text.of("docs/streams.md")
+RUN = [*BY_HAND, MY_OWN, *HACKLE_BY_HAND, REPLAY, *ONE_TEST, *STREAMS.commands]
 PAGES = [
     *(page.name for page in sorted(ROOT.glob("*.md"))),
     *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))),
@@ -81,6 +82,37 @@ def test_my_own_records(tmp_path: Path) -> None:
     preview = run(MY_OWN, tmp_path)
     assert re.search(r"would be sent\W+2\b", preview), preview
     assert re.search(r"rejected: identity_of_no_single_person \(first: 3\)\W+1\b", preview), preview
+
+
+def test_several_streams(tmp_path: Path) -> None:
+    """The configuration that is shown is the sample's; its commands load all three streams."""
+    (shown,) = STREAMS.below("By API, Terraform or a file").blocks("json")
+    assert json.loads(shown) == json.loads((ROOT / "sample_files/config_shop.json").read_bytes())
+    with running() as heap:
+        samples(tmp_path, HEAP, heap.url)
+        preview, write = (run(command, tmp_path) for command in STREAMS.commands)
+        assert all(name in preview for name in ("orders", "users", "companies"))
+        assert "Ledger of stream `companies`" in write
+        assert (len(heap.events()), len(heap.accounts())) == (120, 12)
+
+
+def test_objects_of_a_connection(tmp_path: Path) -> None:
+    """The catalog and the records as they are shown, with a configuration that says no more."""
+    catalog, records = STREAMS.below("Objects").blocks("json")
+    with running() as heap:
+        config = {"app_id": "11", "base_url": heap.url, "api": {"api_type": "by_object"}}
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        (tmp_path / "catalog.json").write_text(catalog)
+        (tmp_path / "records.jsonl").write_text(records + records)
+        run(
+            ".venv/bin/python main.py write --config config.json --catalog catalog.json"
+            " < records.jsonl",
+            tmp_path,
+        )
+        (event,), (user,) = heap.events(), heap.users()
+    assert (event["event"], event["identity"]) == ("Order placed", "ann")
+    assert event["properties"] == {"amount": 29.8}
+    assert (user["identity"], user["properties"]) == ("ann", {"plan": "pro"})
 
 
 def test_hackle_by_hand(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A short tour: sample orders and users loaded into a local Heap, and what landed.
+"""A short tour: orders, users and companies loaded into a local Heap by one sync, and what landed.
 
 Run as `make demo`, or as `python -m sandbox.heap.demo`. The connector runs as its own process, as
 Airbyte runs it.
@@ -21,6 +21,7 @@ from sandbox.demo import (
     held_table,
     ledger_table,
     show,
+    streams_table,
 )
 from sandbox.heap import Sandbox, running
 
@@ -30,7 +31,20 @@ COMMAND = Command(
 )
 ORDERS = ("sample_files/configured_catalog_orders.json", "sample_files/orders.jsonl")
 USERS = ("sample_files/configured_catalog_users.json", "sample_files/users.jsonl")
-#: By API type: what is loaded, the list in which the sandbox keeps what it makes, and one of it.
+#: A shop's three tables, as one connection loads them.
+SHOP = Sample(
+    "sample_files/config_shop.json",
+    "sample_files/configured_catalog_shop.json",
+    "sample_files/shop.jsonl",
+)
+#: By what one of each is, where its sandbox keeps them.
+BECOMES = {
+    "orders": ("events", "an order is an event (track)"),
+    "users": ("users", "a user has properties (add_user_properties)"),
+    "companies": ("accounts", "a company has properties (add_account_properties)"),
+}
+#: One stream alone, by API type: what is loaded, the list in which the sandbox keeps what it
+#: makes, and one of it.
 LOADS = {
     "track": (Sample("sample_files/config_track.json", *ORDERS), "events", "an event"),
     "add_user_properties": (
@@ -43,32 +57,34 @@ LOADS = {
     ),
 }
 SHOWN = ("identity", "account_id", "event", "timestamp", "properties")
-#: Why records of the samples are rejected.
+#: Why records of the shop are rejected.
 REASONS = {
     "identity_missing": "nobody is named",
-    "identity_of_no_single_person": "`anonymous` is many people",
+    "identity_of_no_single_person": "`guest` is many people",
     "timestamp_not_readable": "`last Tuesday` is no time",
-    "account_id_missing": "no account is named",
     "account_id_blank": "its name is empty",
 }
 
 
 def tour(console: Console, heap: Sandbox, connector: Connector) -> None:
     """All of it; raises DemoError where a step fails."""
-    again = LOADS["track"][0]
-    connector.check(again, "Heap")
-    for api_type, (sample, kind, one) in LOADS.items():
-        console.rule(f"[bold]{api_type}: each record becomes {one}", align="left")
-        console.print(ledger_table(connector.write(sample), "Heap", REASONS))
+    connector.check(SHOP, "Heap")
+    console.rule("[bold]write: orders, users and companies in one sync", align="left")
+    load = connector.write(SHOP)
+    console.print(ledger_table(load, "Heap", REASONS))
+    console.print("\nStream by stream:", style="bold")
+    console.print(streams_table(load), "")
+    console.rule("[bold]What landed", align="left")
+    for stream, (kind, becomes) in BECOMES.items():
         held = _held(heap, kind)
         if not held:
-            raise DemoError(f"{api_type}: nothing landed in Heap")
+            raise DemoError(f"{stream}: nothing landed in Heap")
         which = " with properties" if kind == "users" else ""
-        console.print(f"\nHeap now holds {len(held)} {kind}{which}, such as:", style="bold")
+        console.print(f"{stream}: {becomes}. Heap holds {len(held)} {kind}{which}:", style="bold")
         console.print(held_table(SHOWN, held[0]), "")
-    console.rule("[bold]track, once more: is anything doubled?", align="left")
+    console.rule("[bold]write, once more: is anything doubled?", align="left")
     before = len(heap.events())
-    connector.write(again)
+    connector.write(SHOP)
     after, absorbed = len(heap.events()), heap.stats()["repeats_absorbed"]
     if after != before or not absorbed:
         raise DemoError("the second load doubled events")
