@@ -161,6 +161,8 @@ def _fault(model: type[DeliveryConfig], detail: ErrorDetails) -> Fault:
     kind = detail["type"]
     choices = {**_CHOICES, **model.choices}
     location, place = _location(detail["loc"], choices)
+    # What hangs on another part is judged where both are known.
+    location += filter(None, [detail.get("ctx", {}).get("within")])
     path = ".".join(location) or "configuration"
     if kind in {"union_tag_not_found", "union_tag_invalid"}:
         verb = "is required:" if kind == "union_tag_not_found" else "must be"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Generic
 
 from bulk_destination.config import Config, DeliveryConfig, unknown_fields
+from bulk_destination.delivery.held import Hold
 from bulk_destination.delivery.quotas import Quotas
 from bulk_destination.errors import ConfigurationError, Fault
 from bulk_destination.http.endpoint import Endpoint
@@ -55,6 +56,8 @@ class Route:
     quotas: Quotas | None = None
     #: The fields that ask for one value, and what they say.
     columns: tuple[tuple[str, str], ...] = ()
+    #: Where what is sent cannot be taken back, and so waits until the source has ended.
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,8 @@ def _notices(route: Route) -> list[str]:
         f"This sync is to take the place of what {route.stream} loaded before, and "
         f"{route.endpoint.service} can delete nothing: all that it has stays"
     )
-    return [keeps] * route.stream.replaces + route.mapper.notices()
+    replaces = route.stream.replaces and route.hold is None
+    return [keeps] * replaces + route.mapper.notices()
 
 
 def one_stream(catalog: Catalog) -> Stream:

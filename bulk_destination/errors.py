@@ -8,8 +8,11 @@ Only these end one, and each carries Airbyte's failure type::
     + WrongServiceError     the user: something else answers at base_url     config_error
     + NothingAcceptedError  the user: not one record could be sent           config_error
     + TooManyRejectedError  the user: more were rejected than may be         config_error
+    + TooMuchHeldError      the user: more than can wait for the end         config_error
     + StreamsFailedError    of several streams, some failed: as they did
+    + SourceFailedError     nobody; what must come whole did not, run again  transient_error
     + UnavailableError      nobody; no answer in time, run again later       transient_error
+    + JobFailedError        nobody; what was taken was not done, run again   transient_error
     + ObjectStorageError    nobody; rejected records could not be saved      transient_error
     + TemporaryFileError    nobody; what waits found no room on the disk     transient_error
     + BrokenStateError      the source; a state that cannot be handed back   system_error
@@ -105,6 +108,30 @@ class TooManyRejectedError(SyncError):
         )
 
 
+class TooMuchHeldError(SyncError):
+    """What waits for the end of the source takes too much memory."""
+
+    failure_type = "config_error"
+
+    def __init__(self, service: str) -> None:
+        super().__init__(
+            "There are more records than can wait until the source has ended, so nothing was sent "
+            f"to {service}. Load fewer at a time: by an incremental sync, or a view in the source"
+        )
+
+
+class SourceFailedError(SyncError):
+    """The source did not give all, where nothing is sent before it has."""
+
+    failure_type = "transient_error"
+
+    def __init__(self, service: str, sign: str) -> None:
+        super().__init__(
+            f"The source did not end well: {sign}. So nothing was sent to {service}, as what "
+            "cannot be taken back waits for all that the source says. Run the sync again"
+        )
+
+
 class UnavailableError(SyncError):
     """No answer to a request in the time allowed for it; `cause` is how the last try ended."""
 
@@ -115,6 +142,18 @@ class UnavailableError(SyncError):
         super().__init__(
             f"{service} did not accept a request within {seconds:g} s ({tries} tries; the last "
             f"ended with: {cause}). All that was accepted before is safe; run the sync again later"
+        )
+
+
+class JobFailedError(SyncError):
+    """The service took a request as a job and did not do it; `job` names it by its number."""
+
+    failure_type = "transient_error"
+
+    def __init__(self, service: str, job: str, why: str) -> None:
+        super().__init__(
+            f"{service} has taken {job} and did not complete it: {why}. No state behind it is "
+            "passed on, so the next sync asks for the same again"
         )
 
 

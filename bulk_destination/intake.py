@@ -20,6 +20,7 @@ from bulk_destination.protocol.messages import (
     BrokenState,
     Message,
     RecordMessage,
+    SourceFailed,
     StateMessage,
     TooLong,
     Unreadable,
@@ -43,6 +44,9 @@ class Intake(Generic[Item]):
     #: the number of the last.
     records: list[int] = field(init=False)
     position: int = 0
+    #: The number of the last line that could not be read; and whether the source told of a failure.
+    _unreadable: int | None = None
+    _has_failed: bool = False
     #: The stream of the record taken last, None if it is of none, and how that named it.
     stream: int | None = None
     _name: object = None
@@ -86,6 +90,7 @@ class Intake(Generic[Item]):
             return message
         if isinstance(message, Unreadable | TooLong | Rejected):
             self.position += 1
+            self._unreadable = self.position
             self.stream = self._name = None
             self._turn_to(None)
             self._ledger.read += 1
@@ -94,7 +99,16 @@ class Intake(Generic[Item]):
             return UNREADABLE if isinstance(message, Unreadable) else _TOO_LONG
         if isinstance(message, BrokenState):
             raise BrokenStateError(self.position, LONGEST_LINE)
+        if isinstance(message, SourceFailed):
+            self._has_failed = True
         return None
+
+    @property
+    def breaks_off(self) -> str | None:
+        """By what, at the end of the input, it shows that this is not all; None if by nothing."""
+        if self._has_failed:
+            return "it tells of an error, or of a stream that is not complete"
+        return "its last line cannot be read" if self._unreadable == self.position else None
 
     def _second_look(
         self, item: Item, record: RecordMessage, payload: Rejected | Skipped

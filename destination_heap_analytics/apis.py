@@ -1,4 +1,4 @@
-"""Heap's three server-side APIs: what a record becomes on each. Pure.
+"""Heap's server-side APIs: what a record becomes on each. Pure.
 
 Each API type is one class that holds its columns and turns a record into a `Payload` or a
 `Rejected`. `path` and `list_name` are where and under which name the bulk form takes them:
@@ -9,17 +9,20 @@ class                   path                          list
 `Track`                 `/api/track`                  events
 `AddUserProperties`     `/api/add_user_properties`    users
 `AddAccountProperties`  `/api/add_account_properties` accounts
+`DeleteUsers`           `/api/public/v0/user_deletion` users
 ======================  ============================  ========
 
-Sources: https://developers.heap.io/reference/ with `bulk-track`, `bulk-add-user-properties` and
-`bulk-add-account-properties`.
+Sources: https://developers.heap.io/reference/ with `bulk-track`, `bulk-add-user-properties`,
+`bulk-add-account-properties` and `user-deletion`.
 """
 
 from collections.abc import Set
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 from zoneinfo import ZoneInfo
 
+from bulk_destination.errors import Fault
 from bulk_destination.mapping.bookkeeping import DELETED_AT, is_deleted
 from bulk_destination.mapping.columns import Record
 from bulk_destination.mapping.entries import fixed_texts
@@ -44,21 +47,27 @@ from bulk_destination.mapping.values import (
 from destination_heap_analytics.config import (
     ACCOUNT_PROPERTIES_PATH,
     TRACK_PATH,
+    USER_DELETION_PATH,
     USER_PROPERTIES_PATH,
     AccountPropertiesConfig,
     ApiConfig,
+    DeleteUsersConfig,
     TrackConfig,
     UserPropertiesConfig,
+    why_not_plain,
 )
 from destination_heap_analytics.values import (
     ACCOUNT,
+    DELETED_PERSON,
     PERSON,
     PROPERTY_LIMITS,
     event_name,
 )
 
 
-def api_class(config: ApiConfig) -> "type[Track | AddUserProperties | AddAccountProperties]":
+def api_class(
+    config: ApiConfig,
+) -> "type[Track | AddUserProperties | AddAccountProperties | DeleteUsers]":
     """The class of the API type that the configuration names."""
     match config:
         case TrackConfig():
@@ -67,7 +76,9 @@ def api_class(config: ApiConfig) -> "type[Track | AddUserProperties | AddAccount
             return AddUserProperties
         case AccountPropertiesConfig():
             return AddAccountProperties
-    raise TypeError("routing.py chooses one of the three for each stream")
+        case DeleteUsersConfig():
+            return DeleteUsers
+    raise TypeError("routing.py chooses one API for each stream")
 
 
 def make_api(
@@ -81,7 +92,9 @@ def make_api(
             return AddUserProperties(config, stream)
         case AccountPropertiesConfig():
             return AddAccountProperties(config, stream)
-    raise TypeError("routing.py chooses one of the three for each stream")
+        case DeleteUsersConfig():
+            return DeleteUsers(config, stream)
+    raise TypeError("routing.py chooses one API for each stream")
 
 
 class Track:
@@ -316,3 +329,66 @@ class AddAccountProperties(_AddProperties):
 
     def __init__(self, config: AccountPropertiesConfig, stream: Stream) -> None:
         super().__init__(config.account_id_column, ACCOUNT, config, stream)
+
+
+class DeleteUsers:
+    """Users to delete. What the source says of a row in the end is what counts.
+
+    So a row is known by its primary key, where it has one: changed, it means another user, and
+    deleted in the source, nobody. Otherwise it is known by the user.
+    """
+
+    kind: ClassVar = "delete_users"
+    path: ClassVar = USER_DELETION_PATH
+    list_name: ClassVar = "users"
+    #: The delivery sends each once.
+    merges: ClassVar = False
+    event: ClassVar[tuple[str, str] | None] = None
+    defaulted: ClassVar = 0
+    found: ClassVar[list[tuple[str, Found]]] = []
+
+    def __init__(self, config: DeleteUsersConfig, stream: Stream) -> None:
+        self.adjustments = Adjustments()
+        reading = Reading(stream.schema)
+        column = reading.identity("api.identity_column", config.identity_column)
+        if why := why_not_plain(column):
+            reading.faults.append(Fault("api.identity_column", why))
+        reading.done()
+        self.names = reading.names
+        self.presence = Presence({DELETED_PERSON.field: column}, stream.schema)
+        self._column, self._read = compile_identity(
+            column, stream.schema, DELETED_PERSON, Found(column)
+        )
+        self._keys = EventKeys(stream)
+        self._with_blanks = 0
+
+    def payload(self, record: Record, emitted_at: object) -> Payload | Rejected | Skipped:  # noqa: ARG002  # only events have a time
+        row = self._keys.row(record)
+        if isinstance(row, Rejected):
+            return row
+        identity = self._read(self._column(record))
+        key = f"row {row.decode()}" if row is not None else f"user {identity}"
+        if is_deleted(record):
+            nobody = row is None and isinstance(identity, Rejected)
+            return DELETED if nobody else replace(DELETED, takes_back=key)
+        if isinstance(identity, Rejected):
+            return identity
+        # Whoever is many people is not deleted at one's request.
+        if isinstance(person := PERSON.read(identity), Rejected):
+            return person
+        self._with_blanks += identity != person
+        return identity, dump({"identity": identity}, self.adjustments, option=None), key
+
+    def notices(self) -> list[str]:
+        """Nothing that the configuration does not say."""
+        return []
+
+    def warnings(self) -> list[str]:
+        """What was sent as it was, and may have missed whom it meant."""
+        if not self._with_blanks:
+            return []
+        return [
+            f"Identities with blanks at their ends: {self._with_blanks:,}. They were sent as they "
+            "are, and the events and properties that this connector loads have none there: look "
+            "whether the users are gone"
+        ]

@@ -5,6 +5,7 @@
   none, which fits any.
 - Under `by_object` each stream has to name its object.
 - One of the three APIs alone is for one stream.
+- Users are deleted by a stream that is for nothing else: it is mapped to no object.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from destination_heap_analytics.config import (
     ApiConfig,
     ByObject,
     ByStream,
+    DeleteUsersConfig,
     HeapConfig,
     SimpleApi,
     StreamConfig,
@@ -32,7 +34,7 @@ _OBJECT_NAMES: Final = "`event`, `user` or `account`"
 class Choice:
     """What one stream becomes, and where that is said: a path of the configuration or catalog."""
 
-    api: SimpleApi
+    api: SimpleApi | DeleteUsersConfig
     path: str
 
     def located(self, fault: Fault) -> Fault:
@@ -67,11 +69,14 @@ def choose(config: HeapConfig, catalog: Catalog) -> Choices:
             pass
         case simple:
             if len(left) > 1:
-                faults.append(Fault("catalog", _one_stream_only(len(left))))
+                deletes = isinstance(simple, DeleteUsersConfig)
+                faults.append(Fault("catalog", _one_stream_only(len(left), deletes=deletes)))
             choices |= dict.fromkeys(left, Choice(simple, "api"))
     for number, choice in choices.items():
+        path = f"catalog.streams.{number}.destination_sync_mode"
+        if catalog.streams[number].updates and isinstance(choice.api, DeleteUsersConfig):
+            faults.append(Fault(path, "`update` is for users and accounts, not to delete them"))
         if catalog.streams[number].updates and isinstance(choice.api, TrackConfig):
-            path = f"catalog.streams.{number}.destination_sync_mode"
             faults.append(Fault(path, "`update` is for users and accounts: events do not change"))
     if faults:
         raise ConfigurationError(faults)
@@ -86,6 +91,13 @@ def _by_object(
     if name is None:
         if isinstance(api, ByObject):
             faults.append(Fault(path, f"is required, and must be {_OBJECT_NAMES}"))
+        return None
+    if isinstance(api, DeleteUsersConfig):
+        beside = (
+            "must not be set: api says that this stream deletes users, and a mapping would say "
+            "that it loads them. Load by another connection"
+        )
+        faults.append(Fault(path, beside))
         return None
     if name in OBJECTS:
         return Choice(object_config(name, stream.schema), path)
@@ -144,7 +156,12 @@ def _not_used(entry: StreamConfig, catalog: Catalog, *, is_mapped: bool) -> str:
     return f"{entry} is no stream of this connection, which has {found}"
 
 
-def _one_stream_only(count: int) -> str:
+def _one_stream_only(count: int, *, deletes: bool) -> str:
+    if deletes:
+        return (
+            f"must have exactly one stream, and has {count}: whose users are deleted is not left "
+            "to chance. Choose the one, and load others by another connection"
+        )
     return (
         f"must have exactly one stream, and has {count}: `api` says what one stream becomes. "
         "Choose one, or let `api` say it for each stream (`by_stream`)"

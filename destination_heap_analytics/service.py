@@ -13,7 +13,13 @@ from bulk_destination.http.words import KnownWords
 from bulk_destination.protocol.arguments import Samples
 from bulk_destination.protocol.catalog import Catalog
 from destination_heap_analytics.apis import Track, api_class, make_api
-from destination_heap_analytics.config import ApiConfig, HeapConfig, columns
+from destination_heap_analytics.config import ApiConfig, DeleteUsersConfig, HeapConfig, columns
+from destination_heap_analytics.deletion import (
+    deletion_endpoint,
+    hold,
+    token_endpoint,
+    token_fault,
+)
 from destination_heap_analytics.objects import destination_catalog
 from destination_heap_analytics.routing import choose
 
@@ -63,6 +69,8 @@ def _endpoint(config: HeapConfig, path: str, list_name: str) -> Endpoint:
 
 def endpoint(config: HeapConfig, api: ApiConfig | None = None) -> Endpoint:
     """Where the payloads of one API go; of the configured one, where none is given."""
+    if isinstance(api or config.api, DeleteUsersConfig):
+        return deletion_endpoint(config)
     chosen = api_class(api or config.api)
     return _endpoint(config, chosen.path, chosen.list_name)
 
@@ -79,20 +87,28 @@ def routes(config: HeapConfig, catalog: Catalog) -> Routes:
         except ConfigurationError as error:
             faults += map(choice.located, error.faults)
             continue
-        found.append(
-            Route(stream, endpoint(config, api), mapper, config.quotas(api), tuple(columns(api)))
-        )
+        held = hold(config, api) if isinstance(api, DeleteUsersConfig) else None
+        way = endpoint(config, api)
+        found.append(Route(stream, way, mapper, config.quotas(api), tuple(columns(api)), held))
     if faults:
         raise ConfigurationError(faults)
     return Routes(tuple(found), choices.warnings)
 
 
 def _probe(config: HeapConfig) -> tuple[Endpoint, bytes]:
+    """Who deletes users asks for a token, and for nothing more."""
+    if isinstance(config.api, DeleteUsersConfig):
+        return token_endpoint(config, config.api), b""
     return _endpoint(config, Track.path, Track.list_name), _EVENT_WITHOUT_IDENTITY
 
 
 def _probe_fault(config: HeapConfig, reply: Accepted | Refused | TooLarge) -> str | None:
-    """An `app_id` that no environment has cannot be found out: Heap accepts it silently."""
+    """An `app_id` that no environment has cannot be found out: Heap accepts it silently.
+
+    But where users are deleted a key has to fit it.
+    """
+    if isinstance(config.api, DeleteUsersConfig):
+        return token_fault(reply)
     if isinstance(reply, Refused):
         return None
     return (

@@ -18,6 +18,9 @@ PROPERTY_LIMITS: Final = Limits(name_length=1023, text_length=1023)
 #: Heap merges all who share an identity and can not undo it
 #: (https://developers.heap.io/reference/identify).
 PERSON: Final = Identifier("identity", IDENTITY_MAX_LENGTH)
+#: Whoever is to be deleted is named as the record has it: what blanks at its ends mean, Heap says
+#: nowhere.
+DELETED_PERSON: Final = Identifier("identity", IDENTITY_MAX_LENGTH, of_person=False)
 ACCOUNT: Final = Identifier("account_id", ACCOUNT_ID_MAX_LENGTH, of_person=False)
 
 

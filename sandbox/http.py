@@ -54,14 +54,16 @@ def service_app(
     service: Service,
     writes: Mapping[str, Judge],
     reads: Mapping[str, Endpoint],
+    asks: Mapping[str, Judge] | None = None,
     *,
     nowhere: Endpoint | None = None,
 ) -> Starlette:
     """The ASGI application of one stand-in.
 
-    `writes` are the paths of the service itself, which faults can befall; `reads` are those of
-    the sandbox. `/requests`, `/stats`, `/healthz` and `/reset` are added to them. At any other,
-    people see `nowhere`, if there is one, and programs what the service would say.
+    `writes` are the paths of the service itself, which faults can befall, and `asks` those of them
+    that are asked by GET; `reads` are those of the sandbox. `/requests`, `/stats`, `/healthz` and
+    `/reset` are added to them. At any other, people see `nowhere`, if there is one, and programs
+    what the service would say.
     """
     options = service.options
     conditions = Conditions(
@@ -81,7 +83,8 @@ def service_app(
         service.reset()
         return RedirectResponse("/", 303) if _is_of_a_person(request) else _json({})
 
-    known = {*writes, *reads, "/reset"}
+    asks = asks or {}
+    known = {*writes, *asks, *reads, "/reset"}
 
     told = None if nowhere is None else _guarded(nowhere, options.host)
 
@@ -99,9 +102,10 @@ def service_app(
                 Route(
                     path,
                     Intake(path, judge, conditions, service.journal, service.clock),
-                    methods=["POST"],
+                    methods=[method],
                 )
-                for path, judge in writes.items()
+                for method, judges in (("POST", writes), ("GET", asks))
+                for path, judge in judges.items()
             ),
             *(
                 Route(path, _on_the_loop(_guarded(read, options.host)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -25,10 +25,14 @@ from sandbox.server import disconnected, reset
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write request as it arrived: `body` as sent, `headers` by name in any casing."""
+    """One request as it arrived: `body` as sent, `headers` by name in any casing.
+
+    `named` has what stands in the path where the service's own has a name in braces.
+    """
 
     body: bytes
     headers: Mapping[str, str]
+    named: Mapping[str, str] = field(default_factory=dict)
 
 
 Judge = Callable[[Write], Answer]
@@ -73,7 +77,7 @@ class Intake:
                 return
             number = self._journal.next_number()
             fault = self._conditions.plan.draw(number)
-            answer = self._answer(body, Headers(scope=scope), fault)
+            answer = self._answer(body, scope, fault)
             if fault is not None and fault.kind in faults.UNANSWERED:
                 status = None
             else:
@@ -121,14 +125,15 @@ class Intake:
             if not message.get("more_body", False):
                 return _Body(b"".join(kept), size)
 
-    def _answer(self, body: _Body, headers: Headers, fault: Fault | None) -> Answer:
+    def _answer(self, body: _Body, scope: Scope, fault: Fault | None) -> Answer:
         if fault is not None and fault.kind not in faults.TAKEN:
             return faults.answer(fault, self._clock())
         limit = self._conditions.max_body_bytes
         if limit is not None and body.size > limit:
             reason = f"the body is larger than {limit} bytes"
             return Answer(413, b"Content Too Large", reason=reason)
-        return self._judge(Write(body.content, headers))
+        named = scope.get("path_params", {})
+        return self._judge(Write(body.content, Headers(scope=scope), named))
 
     async def _break_off(self, fault: Fault | None, scope: Scope, receive: Receive) -> None:
         if fault is not None and fault.kind in faults.HANGS:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 ENGINE = ROOT / "bulk_destination"
 CONNECTORS = {
     "destination_heap_analytics": [
-        *("config", "objects", "routing", "values", "apis", "service"),
+        *("config", "objects", "routing", "values", "apis", "deletion", "service"),
         *("library", "destination", "run", "__init__"),
     ],
     "destination_hackle": [
@@ -50,10 +50,14 @@ ROOMS = {
         *("lines", "splicing", "messages", "catalog", "checkpoints", "arguments", "json_files"),
         *("spool", "stdin", "stdout", "__init__"),
     ],
-    "http": ["words", "signs", "replies", "endpoint", "pacing", "wire", "client", "__init__"],
+    "http": [
+        *("words", "signs", "replies", "endpoint", "pacing", "jobs", "wire", "client"),
+        *("job_client", "__init__"),
+    ],
     "delivery": [
         *("threads", "quotas", "concurrency", "batches", "backlog", "throttling", "outages"),
-        *("settlement", "inbox", "sender", "delivery", "deliveries", "__init__"),
+        *("settlement", "inbox", "sender", "held", "delivery"),
+        *("held_delivery", "deliveries", "__init__"),
     ],
     "rejected": [
         *("rejected_records", "object_storage_config", "local_storage", "s3_session", "s3_storage"),
@@ -85,8 +89,8 @@ PURE = [
     *(f"mapping/{module}" for module in ROOMS["mapping"]),
     *(f"protocol/{module}" for module in ("lines", "splicing", "messages")),
     *(f"protocol/{module}" for module in ("catalog", "checkpoints")),
-    *(f"http/{module}" for module in ("words", "signs", "replies", "endpoint", "pacing")),
-    *(f"delivery/{module}" for module in ("quotas", "concurrency")),
+    *(f"http/{module}" for module in ("words", "signs", "replies", "endpoint", "pacing", "jobs")),
+    *(f"delivery/{module}" for module in ("quotas", "concurrency", "held")),
     *(f"delivery/{module}" for module in ("batches", "backlog", "throttling", "outages")),
     *("rejected/rejected_records", "rejected/object_storage_config"),
     *(f"library/{module}" for module in ("tables", "rows", "report", "plan")),
@@ -94,7 +98,9 @@ PURE = [
     *(f"studio/{module}" for module in ("guard", "form", "suggestions", "chart", "takeaway")),
 ]
 #: Of each connector; all but its face and its command.
-CONNECTOR_PURE = {"config", "objects", "routing", "values", "apis", "payloads", "service"}
+CONNECTOR_PURE = {
+    *("config", "objects", "routing", "values", "apis", "deletion", "payloads", "service"),
+}
 #: The same for the local stand-ins: the parts that all have in common, and each service.
 SANDBOXES = {
     "sandbox": [

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from bulk_destination.delivery.delivery import MAX_UNSETTLED_BYTES, Delivery
+from bulk_destination.delivery.held_delivery import HeldDelivery
 from bulk_destination.delivery.inbox import RequestSettled
 
 #: What requests under way have to be answered once the sync is to end. Kubernetes kills what has
@@ -28,7 +29,9 @@ Add = Callable[[int, str, bytes, str], None]
 class Deliveries:
     """`endpoints` says for each stream, by number, which of `deliveries` it goes by."""
 
-    def __init__(self, deliveries: Sequence[Delivery], endpoints: Sequence[int]) -> None:
+    def __init__(
+        self, deliveries: Sequence[Delivery | HeldDelivery], endpoints: Sequence[int]
+    ) -> None:
         self._deliveries = deliveries
         self._endpoints = endpoints
         #: By stream that shares its endpoint, the numbers of its records that are under way, in
@@ -80,7 +83,7 @@ class Deliveries:
         return endpoint in self._ended
 
     @property
-    def _going(self) -> list[Delivery]:
+    def _going(self) -> list[Delivery | HeldDelivery]:
         return [each for at, each in enumerate(self._deliveries) if at not in self._ended]
 
     @property
@@ -132,6 +135,22 @@ class Deliveries:
         """Sends all open batches."""
         for each in self._going:
             each.send_all()
+
+    def end(self) -> None:
+        """The source has ended: sends all that is left."""
+        for each in self._going:
+            each.end()
+
+    @property
+    def held_bytes(self) -> int | None:
+        """Bytes that wait for the end of the source; None where nothing does."""
+        held = [each.unsettled_bytes for each in self._going if isinstance(each, HeldDelivery)]
+        return sum(held) if held else None
+
+    def take_back(self, stream: int, key: str) -> Sequence[int]:
+        """Sends nothing of a key that has not gone; the numbers of its records."""
+        delivery = self._deliveries[self._endpoints[stream]]
+        return delivery.take_back(key) if isinstance(delivery, HeldDelivery) else ()
 
     def settled(self, endpoint: int, report: RequestSettled) -> dict[int, Sequence[int]]:
         """Takes note; gives the numbers of the records by stream."""

@@ -157,6 +157,10 @@ class Delivery:
             self._turns.add(batch)
             self._begin_senders()
 
+    def end(self) -> None:
+        """The source has ended."""
+        self.send_all()
+
     def request_settled(self, report: RequestSettled) -> None:
         """Takes note of what was reported."""
         self._batches_are_whole(report.batches, report.weight)

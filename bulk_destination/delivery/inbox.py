@@ -55,6 +55,13 @@ class Retries:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """Something for the log: counts and numbers, never a value."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class GaveUp:
     """A request is not settled, and nothing behind it will be."""
 
@@ -68,7 +75,7 @@ class Failed:
     error: BaseException
 
 
-Report = RequestSettled | QuotaWait | Retries | GaveUp
+Report = RequestSettled | QuotaWait | Retries | Said | GaveUp
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ def settle(batch: Batch, endpoint: Endpoint, merges: bool, way: Way) -> Settleme
             raise verdict_on(endpoint, reply)
         match step:
             case Step.REJECT:
-                rejections.append(_rejection(part.items.positions[0], reply, endpoint))
+                rejections.append(rejection(part.items.positions[0], reply, endpoint))
             case Step.HALVES:
                 by_size = isinstance(reply, TooLarge | Unsent)
                 first, second = part.items.halves_by_size() if by_size else part.items.halves()
@@ -185,9 +185,10 @@ def _behind_others(part: Part, parts: Sequence[Part]) -> list[Part]:
     return [*own, part, *others]
 
 
-def _rejection(
+def rejection(
     position: int, reply: Refused | TooLarge | Unsettled, endpoint: Endpoint
 ) -> Rejection:
+    """That of the record at `position`, by the reply to it alone."""
     match reply:
         case Refused(words, answer):
             return Rejection(position, endpoint.words.reason(endpoint.service, words), answer)

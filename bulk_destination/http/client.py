@@ -191,7 +191,8 @@ class BulkClient:
         if self._prepared is None:
             headers = {**requests.utils.default_headers(), "Accept-Encoding": ACCEPT_ENCODING}
             # Not by the session, which would add what `.netrc` has for that host.
-            empty = requests.Request("POST", self.endpoint.url, headers).prepare()
+            way = self.endpoint.method, self.endpoint.url
+            empty = requests.Request(*way, headers).prepare()
             self._prepared = (
                 empty,
                 self._session.merge_environment_settings(empty.url, {}, True, None, None),

@@ -33,6 +33,7 @@ class Endpoint:
     words: KnownWords = field(default_factory=KnownWords)
     #: Whether an item that was accepted may be sent again, as it changes nothing.
     takes_repeats: bool = False
+    method: str = "POST"
 
     def body(self, items: list[bytes] | tuple[bytes, ...]) -> bytes:
         """A request's body."""

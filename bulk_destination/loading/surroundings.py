@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bulk_destination.delivery.quotas import MINUTE
 from bulk_destination.http.client import READ_TIMEOUT
+from bulk_destination.http.jobs import Patience
 from bulk_destination.http.pacing import RetryPolicy
 
 
@@ -23,3 +24,5 @@ class Surroundings:
     now: Callable[[], float] = time.time
     #: Seconds for one answer.
     read_timeout: float = READ_TIMEOUT
+    #: For what a service does later.
+    patience: Patience = field(default_factory=Patience)

@@ -15,14 +15,17 @@ from bulk_destination.delivery.inbox import (
     QuotaWait,
     RequestSettled,
     Retries,
+    Said,
     SourceEnded,
 )
 from bulk_destination.delivery.settlement import Rejection
 from bulk_destination.errors import (
     InterruptedSyncError,
     LedgerError,
+    SourceFailedError,
     StreamsFailedError,
     SyncError,
+    TooMuchHeldError,
 )
 from bulk_destination.intake import Intake
 from bulk_destination.ledger import Ledger, Ledgers
@@ -49,6 +52,8 @@ MAX_WAITING_STATES: Final = 10_000
 #: Bytes of states that may wait on disk while nothing was accepted: to slow the source for those
 #: would be a standstill.
 MAX_PARKED_BYTES: Final = 1_000_000_000
+#: Bytes in memory of what waits for the end of the source, where that is asked for.
+MAX_HELD_BYTES: Final = 100_000_000
 
 Item = TypeVar("Item")
 
@@ -168,6 +173,10 @@ class Walk(Generic[Item]):
 
     def _make_room(self) -> Iterator[Firsts]:
         """Reads on only when what waits in memory has become less."""
+        if (held := self._delivery.held_bytes) is not None:
+            if held + self._kept_bytes >= MAX_HELD_BYTES or self._crowds_the_disk:
+                raise TooMuchHeldError(self.connection.routes[0].endpoint.service)
+            return
         if self._crowded:
             self._delivery.send_all()
         while self._delivery.under_way and not self._has_room:
@@ -176,8 +185,7 @@ class Walk(Generic[Item]):
             self._save()
             yield from self._leaving()
             # One large state behind one rejected record is no reason to give up.
-            waiting = self.checkpoints
-            if len(waiting) >= MAX_WAITING_STATES or waiting.size >= MAX_PARKED_BYTES:
+            if len(self.checkpoints) >= MAX_WAITING_STATES or self._crowds_the_disk:
                 self._give_up_staying()
 
     def _give_up_staying(self) -> None:
@@ -209,7 +217,9 @@ class Walk(Generic[Item]):
         return self._given_up[stream] or nothing_accepted(ledger, route)
 
     def _finish(self) -> Iterator[Firsts]:
-        self._delivery.send_all()
+        if self._delivery.held_bytes is not None and (sign := self._intake.breaks_off):
+            raise SourceFailedError(self.connection.routes[0].endpoint.service, sign)
+        self._delivery.end()
         while self._delivery.under_way:
             yield from self._wait()
         self._all_settled = True
@@ -271,11 +281,19 @@ class Walk(Generic[Item]):
             self.checkpoints.arrived(taken, position, self._intake.records)
         elif isinstance(taken, Skipped):
             self._ledgers.of(stream).skip(taken.reason, empty=taken.empty)
+            if taken.takes_back is not None and stream is not None:
+                self._take_back(stream, taken, taken.takes_back)
         elif isinstance(taken, Rejected):
             self._count_rejected(position, stream, taken.reason)
             if self._files:
                 files = self._files[-1 if stream is None else stream]
                 self._keep_rejected(files, item, position, taken)
+
+    def _take_back(self, stream: int, skipped: Skipped, key: str) -> None:
+        for position in self._delivery.take_back(stream, key):
+            self._ledgers.of(stream).skip(skipped.reason, empty=False)
+            if self._files:
+                self._files[stream].settled(position)
 
     def _keep_rejected(
         self, files: RejectedFiles, item: Item, position: int, rejected: Rejected
@@ -300,9 +318,18 @@ class Walk(Generic[Item]):
     @property
     def _crowded(self) -> bool:
         """Whether what waits behind open batches is too much."""
-        lines = sum(files.kept_bytes for files in self._files) >= MAX_KEPT_BYTES
+        lines = self._kept_bytes >= MAX_KEPT_BYTES
         states = len(self.checkpoints) >= MAX_WAITING_STATES
         return lines or states or self.checkpoints.size >= MOST_IN_MEMORY
+
+    @property
+    def _kept_bytes(self) -> int:
+        """Bytes of lines that are kept until their records are settled."""
+        return sum(files.kept_bytes for files in self._files)
+
+    @property
+    def _crowds_the_disk(self) -> bool:
+        return self.checkpoints.size >= MAX_PARKED_BYTES
 
     def _note(self, told: OfEndpoint | Failed) -> None:
         if isinstance(told, Failed):
@@ -319,6 +346,8 @@ class Walk(Generic[Item]):
                 outages, now = self._ways[told.endpoint].outages, self.surroundings.clock()
                 if words := outages.retried(cause, lasted, left, now):
                     self.log.warning(words)
+            case Said(said):
+                self.log.info(said)
             case report:
                 self._give_up_endpoint(told.endpoint, report.error)
 

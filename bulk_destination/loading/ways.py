@@ -8,12 +8,14 @@ from bulk_destination.connection import Connection, Route
 from bulk_destination.delivery.concurrency import MOST, ConcurrencyLimit
 from bulk_destination.delivery.deliveries import Deliveries
 from bulk_destination.delivery.delivery import Delivery
-from bulk_destination.delivery.inbox import OfEndpoint, Report, Retries
+from bulk_destination.delivery.held_delivery import HeldDelivery
+from bulk_destination.delivery.inbox import OfEndpoint, Report, Retries, Said
 from bulk_destination.delivery.outages import Outages, host_of
 from bulk_destination.delivery.quotas import Quotas
 from bulk_destination.delivery.throttling import Throttling
 from bulk_destination.http.client import BulkClient
 from bulk_destination.http.endpoint import Endpoint
+from bulk_destination.http.job_client import JobClient
 from bulk_destination.http.pacing import RetryPolicy
 from bulk_destination.loading.surroundings import Surroundings
 from bulk_destination.rejected.object_storage import ObjectStorage
@@ -71,12 +73,22 @@ def deliveries_by(
     )
     ways_by_stream = {stream: number for number, way in enumerate(ways) for stream in way.streams}
 
-    def deliver(number: int, way: Way) -> Delivery:
+    def deliver(number: int, way: Way) -> Delivery | HeldDelivery:
         stopping, endpoint = threading.Event(), way.endpoint
 
         def tell(told: Report) -> None:
             report(OfEndpoint(number, told))
 
+        if (hold := way.routes[0].hold) is not None:
+            client = JobClient(
+                *(endpoint, hold.jobs, policy, surroundings.patience, stopping.wait),
+                clock=surroundings.clock,
+                now=surroundings.now,
+                read_timeout=surroundings.read_timeout,
+                tell=lambda *retry: tell(Retries(*retry)),
+                say=lambda words: tell(Said(words)),
+            )
+            return HeldDelivery(client, endpoint, hold, report=tell, stopping=stopping)
         return Delivery(
             lambda: BulkClient(
                 endpoint,

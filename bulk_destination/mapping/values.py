@@ -65,6 +65,8 @@ class Skipped:
     reason: str
     #: Whether it was to be sent, and is empty.
     empty: bool = False
+    #: What it takes back, where that has not been sent: all before it that has this key.
+    takes_back: str | None = field(default=None, compare=False)
 
 
 #: Its source deleted the row, and no service here can delete.

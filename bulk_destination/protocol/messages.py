@@ -62,6 +62,11 @@ class PassedOver:
     """A message that a destination has no use for, or an empty line."""
 
 
+@dataclass(frozen=True, slots=True)
+class SourceFailed(PassedOver):
+    """The source tells that it has failed, or that a stream of it is not complete."""
+
+
 #: A `Rejected` is what a caller in Python gave for a record, and is none.
 Message = RecordMessage | StateMessage | BrokenState | TooLong | Unreadable | PassedOver | Rejected
 
@@ -69,6 +74,7 @@ _BROKEN_STATE: Final = BrokenState()
 _TOO_LONG: Final = TooLong()
 _UNREADABLE: Final = Unreadable()
 _PASSED_OVER: Final = PassedOver()
+_SOURCE_FAILED: Final = SourceFailed()
 #: The protocol's other types (airbyte-protocol 0.18).
 _OTHER_TYPES: Final = {
     *("LOG", "TRACE", "SPEC", "CONTROL", "CATALOG", "CONNECTION_STATUS", "DESTINATION_CATALOG"),
@@ -130,8 +136,18 @@ def classify(message: object) -> Message:
             return _BROKEN_STATE
         return StateMessage(json.dumps(message, default=str).encode(), state)
     elif type(kind) is str and kind in _OTHER_TYPES:
-        return _PASSED_OVER
+        return _SOURCE_FAILED if kind == "TRACE" and _tells_of_failure(message) else _PASSED_OVER
     return _UNREADABLE
+
+
+def _tells_of_failure(message: Mapping[str, Any]) -> bool:
+    """Whether a trace does (airbyte-protocol 0.18, AirbyteTraceMessage)."""
+    trace = message.get("trace")
+    if not isinstance(trace, Mapping):
+        return False
+    status = trace.get("stream_status")
+    is_incomplete = isinstance(status, Mapping) and status.get("status") == "INCOMPLETE"
+    return trace.get("type") == "ERROR" or is_incomplete
 
 
 def _of_no_parser(line: bytes) -> Message:

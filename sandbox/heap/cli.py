@@ -32,9 +32,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=typed.module("sandbox.heap"),
         description="A local Heap to try and to test against. It takes track, "
-        "add_user_properties and add_account_properties as Heap documents them, shows what it "
-        "holds on a page at / and as JSON at /events, /users, /accounts, /requests and /stats; "
-        "POST /reset empties it.",
+        "add_user_properties, add_account_properties and user_deletion as Heap documents them, "
+        "shows what it holds on a page at / and as JSON at /events, /users, /accounts, "
+        "/deletions, /requests and /stats; POST /reset empties it.",
     )
     add_service_arguments(parser, port=PORT)
     quotas = parser.add_argument_group(
@@ -75,4 +75,35 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="length of the sliding window (default: %(default)g)",
     )
+    _add_deletion(parser)
     return parser
+
+
+def _add_deletion(parser: argparse.ArgumentParser) -> None:
+    deletion = parser.add_argument_group("deletion of users")
+    deletion.add_argument(
+        "--api-key",
+        default=_DEFAULTS.api_key,
+        metavar="KEY",
+        help="the key that gives tokens (default: %(default)s)",
+    )
+    deletion.add_argument(
+        "--token-seconds",
+        type=float,
+        default=_DEFAULTS.token_seconds,
+        metavar="SECONDS",
+        help="how long a token lives (default: %(default)g)",
+    )
+    deletion.add_argument(
+        "--deletion-seconds",
+        type=float,
+        default=_DEFAULTS.deletion_seconds,
+        metavar="SECONDS",
+        help="how long a deletion is pending (default: %(default)g)",
+    )
+    deletion.add_argument(
+        "--not-main-production",
+        dest="main_production",
+        action="store_false",
+        help="be an environment in which no user may be deleted",
+    )

@@ -21,6 +21,10 @@ class SandboxOptions(ServiceOptions):
       same address, is silent); 0 lifts this quota
     - `quota_window_seconds`: the length of the sliding window, a minute unless tests are in
       a hurry
+    - `api_key`: the key that gives tokens to delete users by
+    - `token_seconds`: how long a token lives (Heap's help page: 5 minutes)
+    - `deletion_seconds`: how long a deletion is said to be pending
+    - `main_production`: whether the environment is one that users may be deleted in
     """
 
     quotas: bool = True
@@ -28,6 +32,10 @@ class SandboxOptions(ServiceOptions):
     events_per_identity_per_minute: int = 1_000
     user_requests_per_identity: int = 30
     quota_window_seconds: float = 60.0
+    api_key: str = "local-api-key"
+    token_seconds: float = 300.0
+    deletion_seconds: float = 2.0
+    main_production: bool = True
 
     def _faults(self) -> Iterator[str]:
         yield from super()._faults()
@@ -37,3 +45,9 @@ class SandboxOptions(ServiceOptions):
             yield "a quota cannot be less than 0 requests"
         if not self.quota_window_seconds > 0:
             yield "the quota window must be longer than 0 seconds"
+        if not self.api_key.strip():
+            yield "the API key cannot be blank"
+        if not self.token_seconds > 0:
+            yield "a token must live longer than 0 seconds"
+        if not self.deletion_seconds >= 0:
+            yield "a deletion cannot last less than 0 seconds"

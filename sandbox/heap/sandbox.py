@@ -1,4 +1,4 @@
-"""A local Heap as an object: three APIs to write to, and what they hold to read back.
+"""A local Heap as an object: its APIs to write to, and what they hold to read back.
 
     POST body -> validation -> quotas -> store -> answer
 
@@ -7,10 +7,15 @@
 
 from __future__ import annotations
 
+import secrets
 import time
+import uuid
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
+
+import orjson
 
 from sandbox.answers import JSON, Answer
 from sandbox.heap import validation
@@ -18,7 +23,7 @@ from sandbox.heap.options import SandboxOptions
 from sandbox.heap.store import Store
 from sandbox.heap.validation import Event, Form, Item, Profile, Request, ValidationError
 from sandbox.history import UseHistory, UseOverTime
-from sandbox.intake import Clock
+from sandbox.intake import Clock, Write
 from sandbox.quotas import SlidingWindow, Use
 from sandbox.standin import StandIn
 
@@ -41,6 +46,8 @@ class Sandbox(StandIn[SandboxOptions, Store]):
         self._window = SlidingWindow(self.options.quota_window_seconds)
         self._user_requests = SlidingWindow(self.options.quota_window_seconds / 2)
         self._history = UseHistory(self.options.quota_window_seconds)
+        #: The environment of each token, and when it ends.
+        self._tokens: dict[str, tuple[str, float]] = {}
 
     # What Heap offers.
 
@@ -66,6 +73,75 @@ class Sandbox(StandIn[SandboxOptions, Store]):
             return Answer(400, text.encode(), items=fault.items, reason=fault.message())
         with self._lock:
             return add(request)
+
+    # Errors of these three have an `err` with a `message` (user-deletion page). That the key is the
+    # environment's is all that Basic says; a token is of the environment that it was given for.
+
+    def auth_token(self, write: Write) -> Answer:
+        """`POST /api/public/v0/auth_token`: a token for the environment and its key."""
+        app_id = self._basic(write.headers.get("authorization", ""))
+        if app_id is None:
+            return _error(401, "Unauthorized")
+        with self._lock:
+            token = secrets.token_urlsafe(24)
+            self._tokens[token] = app_id, self.clock() + self.options.token_seconds
+        return _json(200, {"access_token": token})
+
+    def user_deletion(self, write: Write) -> Answer:
+        """`POST /api/public/v0/user_deletion`, up to 10,000 users; they are gone at once."""
+        app_id = self._of_token(write)
+        if app_id is None:
+            return _error(401, "Unauthorized")
+        if not self.options.main_production:
+            return _error(403, "Unauthorized: app_id is not the Main Production environment")
+        try:
+            request = validation.USER_DELETION.read(write.body, self._poison, app_id)
+        except ValidationError as fault:
+            text = fault.message(quote=self.options.quote_values)
+            return _error(400, text, items=fault.items, reason=fault.message())
+        number = str(uuid.uuid4())
+        with self._lock:
+            now = self.clock()
+            self.store.delete_users(app_id, number, request.items, now)
+        return _json(
+            201,
+            {
+                "deletion_request_location": f"/api/public/v0/deletion_status/{number}",
+                "deletion_request_id": number,
+                "status": "pending",
+            },
+            items=len(request.items),
+        )
+
+    def deletion_status(self, write: Write) -> Answer:
+        """`GET /api/public/v0/deletion_status/{number}`."""
+        app_id = self._of_token(write)
+        if app_id is None:
+            return _error(401, "Unauthorized")
+        asked = self.store.rows("deletions", limit=1, request=write.named.get("number", ""))
+        if not asked or asked[0]["app_id"] != app_id:
+            return _error(404, "Deletion request not found")
+        is_done = self.clock() >= asked[0]["asked_at"] + self.options.deletion_seconds
+        return _json(200, {"status": "complete" if is_done else "pending"})
+
+    def _basic(self, header: str) -> str | None:
+        kind, _, coded = header.partition(" ")
+        try:
+            app_id, _, key = b64decode(coded, validate=True).decode().partition(":")
+        except ValueError:
+            return None
+        is_known = kind.lower() == "basic" and key == self.options.api_key
+        return app_id if is_known and app_id.isascii() and app_id.isdigit() else None
+
+    def _of_token(self, write: Write) -> str | None:
+        """The environment that a token was given for, if it lives."""
+        token = write.headers.get("authorization", "").removeprefix("Bearer ")
+        with self._lock:
+            app_id, until = self._tokens.get(token, ("", 0.0))
+            if self.clock() < until:
+                return app_id
+            self._tokens.pop(token, None)
+        return None
 
     def _add_events(self, request: Request[Event]) -> Answer:
         now = self.clock()
@@ -131,6 +207,22 @@ class Sandbox(StandIn[SandboxOptions, Store]):
         """Accounts in the order of their first sight; as users, with `account_id`."""
         return self.store.rows("accounts", after=after, limit=limit, most_bytes=most_bytes, **whose)
 
+    def deletions(
+        self,
+        *,
+        after: int = 0,
+        limit: int | None = None,
+        most_bytes: int | None = None,
+        **whose: Any,
+    ) -> list[dict[str, Any]]:
+        """Users who were deleted, in that order, each with `request`, by which it was asked.
+
+        `events` counts what went with them; a user who is deleted again is there again.
+        """
+        return self.store.rows(
+            "deletions", after=after, limit=limit, most_bytes=most_bytes, **whose
+        )
+
     def use_over_time(self) -> list[UseOverTime]:
         """Events taken by the quota window, for the last ten windows, by app_id."""
         with self._lock:
@@ -169,3 +261,15 @@ class Sandbox(StandIn[SandboxOptions, Store]):
             self._window.clear()
             self._user_requests.clear()
             self._history.clear()
+            self._tokens.clear()
+
+
+def _json(status: int, document: dict[str, str], items: int | None = None) -> Answer:
+    return Answer(status, orjson.dumps(document), JSON, items=items)
+
+
+def _error(
+    status: int, message: str, items: int | None = None, reason: str | None = None
+) -> Answer:
+    body = orjson.dumps({"err": {"message": message}})
+    return Answer(status, body, JSON, items=items, reason=reason or message)

@@ -1,4 +1,4 @@
-"""Events, users and accounts in SQLite."""
+"""Events, users, accounts and deletions in SQLite."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import orjson
 
 from sandbox import event_counts, property_counts
 from sandbox.database import Database, Tables, last
-from sandbox.heap.validation import Event, Profile
+from sandbox.heap.validation import Deletion, Event, Profile
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS events (
@@ -48,6 +48,16 @@ CREATE TABLE IF NOT EXISTS accounts (
     updated_at REAL NOT NULL,
     UNIQUE (account_id, app_id)
 );
+CREATE TABLE IF NOT EXISTS deletions (
+    sequence INTEGER PRIMARY KEY,
+    app_id TEXT NOT NULL,
+    request TEXT NOT NULL,
+    identity TEXT,
+    user_id TEXT,
+    events INTEGER NOT NULL,
+    asked_at REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS deletions_by_request ON deletions (request);
 """
 
 _COLUMNS: Final = {
@@ -64,6 +74,7 @@ _COLUMNS: Final = {
     ),
     "users": ("sequence", "app_id", "identity", "properties", "created_at", "updated_at"),
     "accounts": ("sequence", "app_id", "account_id", "properties", "created_at", "updated_at"),
+    "deletions": (*("sequence", "app_id", "request", "identity", "user_id", "events", "asked_at"),),
 }
 
 _TABLES: Final = Tables(
@@ -78,6 +89,11 @@ _ADD_EVENT: Final = """
 INSERT OR IGNORE INTO events
     (app_id, event, identity, user_id, timestamp, properties, idempotency_key, received_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+_ADD_DELETION: Final = """
+INSERT INTO deletions (app_id, request, identity, user_id, events, asked_at)
+VALUES (?, ?, ?, ?, ?, ?)
 """
 
 _USERS_OF_NEW_EVENTS: Final = """
@@ -170,6 +186,32 @@ class Store(Database):
     def add_account_properties(self, app_id: str, accounts: Sequence[Profile], now: float) -> None:
         """Overwrite the named properties of each account, in order; the others stay."""
         self._overwrite(_ACCOUNTS, app_id, accounts, now)
+
+    def delete_users(
+        self, app_id: str, request: str, users: Sequence[Deletion], now: float
+    ) -> None:
+        """Delete each user with all events, in all environments, and write down who it was."""
+        with self.transaction() as database:
+            for user in users:
+                column, key = ("identity", user.identity)
+                if user.identity is None:
+                    column, key = ("user_id", user.user_id)
+                else:
+                    database.execute("DELETE FROM users WHERE identity = ?", (key,))
+                # A name of our own; the value is bound.
+                events = database.execute(f"DELETE FROM events WHERE {column} = ?", (key,))  # noqa: S608
+                row = (app_id, request, *user, events.rowcount, now)
+                database.execute(_ADD_DELETION, row)
+
+    def counts(self) -> dict[str, int]:
+        """How many rows each table has; counted one by one only where some were deleted."""
+        numbers = super().counts()
+        if numbers["deletions"]:
+            with self.transaction() as database:
+                for table in ("events", "users"):
+                    sql = f"SELECT count(*) FROM {table}"  # noqa: S608 - a name of our own
+                    (numbers[table],) = database.execute(sql).fetchone()
+        return numbers
 
     def _overwrite(
         self, profiles: _Profiles, app_id: str, updates: Sequence[Profile], now: float

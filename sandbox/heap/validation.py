@@ -1,8 +1,8 @@
 """What Heap takes and what it refuses. Pure: bytes in, items or the first fault out.
 
 Asserts only what is known of Heap's API: its pages for track, add_user_properties and
-add_account_properties and their bulk forms (developers.heap.io/reference), and answers of the
-live service that others have quoted. Fields nobody speaks of are accepted.
+add_account_properties and their bulk forms and for user-deletion (developers.heap.io/reference),
+and answers of the live service that others have quoted. Fields nobody speaks of are accepted.
 
 The single form is read as item 0 of the bulk form, as Heap's own messages do
 (`postBody.events[0].timestamp is not a valid unix,iso8601 timestamp`, answered to a single
@@ -20,6 +20,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 import orjson
 
 MOST_ITEMS: Final = 1_000  # "bulk" pages of all three APIs
+MOST_DELETED: Final = 10_000  # user-deletion page
 LONGEST_EVENT: Final = 1_024  # track page
 LONGEST_IDENTITY: Final = 255  # track and add_user_properties pages
 HIGHEST_USER_ID: Final = 2**53 - 1  # track page
@@ -90,6 +91,13 @@ class Profile(NamedTuple):
     properties: Properties
 
 
+class Deletion(NamedTuple):
+    """A user to delete, by one of the two."""
+
+    identity: str | None
+    user_id: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Request(Generic[Item]):
     """A request without fault."""
@@ -108,13 +116,19 @@ class Form(Generic[Item]):
 
     list_name: str
     item: Callable[[dict[str, Json], Set[str]], Item]
+    most_items: int = MOST_ITEMS
 
-    def read(self, body: bytes, poison: Set[str] = frozenset()) -> Request[Item]:
-        """Read a whole request. Raises `ValidationError` for the first fault."""
+    def read(
+        self, body: bytes, poison: Set[str] = frozenset(), app_id: str | None = None
+    ) -> Request[Item]:
+        """Read a whole request. Raises `ValidationError` for the first fault.
+
+        Where the `app_id` is known otherwise, the body need not have it, and is a list.
+        """
         document = _document(body)
-        items = document.get(self.list_name, [document])
+        items = document.get(self.list_name, [document] if app_id is None else None)
         try:
-            return Request(_app_id(document), self._items(items, poison))
+            return Request(app_id or _app_id(document), self._items(items, poison))
         except ValidationError as fault:
             fault.items = len(items) if isinstance(items, list) else None
             raise
@@ -122,8 +136,8 @@ class Form(Generic[Item]):
     def _items(self, items: Json, poison: Set[str]) -> list[Item]:
         if not isinstance(items, list):
             raise ValidationError(f".{self.list_name}", "is not a valid array", items)
-        if not 1 <= len(items) <= MOST_ITEMS:
-            problem = f"is not a valid array of 1 to {MOST_ITEMS} items"
+        if not 1 <= len(items) <= self.most_items:
+            problem = f"is not a valid array of 1 to {self.most_items} items"
             raise ValidationError(f".{self.list_name}", problem, len(items))
         read = []
         for index, item in enumerate(items):
@@ -195,6 +209,17 @@ def _account(item: dict[str, Json], poison: Set[str]) -> Profile:
     return Profile(_text(item, "account_id"), _properties(item, poison, _SCALARS))
 
 
+def _deleted(item: dict[str, Json], poison: Set[str]) -> Deletion:
+    if ("identity" in item) == ("user_id" in item):
+        raise ValidationError("", "does not have exactly one of identity, user_id")
+    if "user_id" in item:
+        return Deletion(None, _user_id(item["user_id"]))
+    identity = _text(item, "identity", LONGEST_IDENTITY)
+    if identity in poison:
+        raise ValidationError(".identity", "is not valid", identity)
+    return Deletion(identity, None)
+
+
 def _user_id(value: Json) -> str:
     if type(value) is str and _USER_ID.fullmatch(value) and int(value) <= HIGHEST_USER_ID:
         return value
@@ -258,3 +283,4 @@ def _poisoned(key: str, value: Json, poison: Set[str]) -> str | None:
 TRACK: Final = Form("events", _event)
 ADD_USER_PROPERTIES: Final = Form("users", _user)
 ADD_ACCOUNT_PROPERTIES: Final = Form("accounts", _account)
+USER_DELETION: Final = Form("users", _deleted, MOST_DELETED)

@@ -16,6 +16,7 @@ from destination_heap_analytics.config import (
     AccountPropertiesConfig,
     ByObject,
     ByStream,
+    DeleteUsersConfig,
     HeapConfig,
     StreamConfig,
     TrackConfig,
@@ -54,7 +55,12 @@ SIMPLE = {
     "add_user_properties": UserPropertiesConfig,
     "add_account_properties": AccountPropertiesConfig,
 }
-MODELS = {**SIMPLE, "by_stream": ByStream, "by_object": ByObject}
+MODELS = {
+    **SIMPLE,
+    "by_stream": ByStream,
+    "by_object": ByObject,
+    "delete_users": DeleteUsersConfig,
+}
 #: What the form shows of one stream of several.
 ENTRY = FORM["properties"]["api"]["oneOf"][3]["properties"]["streams"]["items"]
 STORAGES = {"None": NoStorage, "S3": S3Storage, "Local": LocalStorage}
