@@ -176,7 +176,10 @@ def assert_nothing_shown(args: Sequence[str], fed: bytes | bytearray, outcome: O
         event = columns.get("event_column") or columns.get("event_key_column")
         lines = [_without(event, line) for line in lines]
     shown = [*outcome.stdout.split(b"\n"), outcome.stderr]
-    found = leaks(lines, [config.get("app_id"), config.get("sdk_key")], shown)
+    api = config.get("api")
+    secrets = [config.get("app_id"), config.get("sdk_key")]
+    secrets += [api.get("api_key")] if isinstance(api, dict) else []
+    found = leaks(lines, secrets, shown)
     assert not found, f"the output shows values of: {', '.join(found[:5])}"
 
 

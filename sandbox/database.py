@@ -1,7 +1,8 @@
 """What a stand-in was sent, in SQLite. Thread safe; every write is one transaction.
 
 Rows are numbered from 1 in the order of their arrival. Nothing here but `reset` deletes, so the
-highest number is also the count; a store that deletes counts anew. Knows nothing of the service: tables are handed in.
+highest number is also the count; a store that deletes counts anew. Knows nothing of the service:
+tables are handed in.
 """
 
 from __future__ import annotations

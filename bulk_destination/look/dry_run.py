@@ -121,6 +121,7 @@ class DryRun(Generic[Item]):
             self.plans[stream or 0].add(taken)
         elif isinstance(taken, Skipped):
             self.ledgers.of(stream).skip(taken.reason, empty=taken.empty)
+            self.plans[stream or 0].take_back(taken)
         elif isinstance(taken, Rejected):
             self.ledgers.of(stream).reject(self._intake.position, taken.reason)
             if taken is UNREADABLE:

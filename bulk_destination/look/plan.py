@@ -14,9 +14,12 @@ import orjson
 
 from bulk_destination.connection import Connection
 from bulk_destination.delivery.batches import OpenBatch
+from bulk_destination.delivery.held import Held
+from bulk_destination.errors import ConfigurationError
 from bulk_destination.ledger import Ledger
 from bulk_destination.look.told_names import IsListed, properties_listed, told_in_a_log
 from bulk_destination.mapping.record_mapper import Payload
+from bulk_destination.mapping.values import Skipped
 from bulk_destination.verdict import Verdict, verdict
 
 #: More property names than this are hard to find one's way in.
@@ -33,6 +36,8 @@ _MOST_IDENTITIES: Final = 1_000
 _MOST_SPELLINGS: Final = 50_000
 _MOST_DAYS: Final = 20_000
 _OTHERS: Final = "(others)"
+#: Of what would be sent when the source has ended, so many are shown.
+FIRST: Final = 10
 
 _JSON_TYPES: Final = {str: "string", bool: "boolean", int: "number", float: "number"}
 
@@ -159,6 +164,11 @@ class Plan:
         self._keeps_for_ever = route.endpoint.keeps_for_ever
         self._quotas = route.quotas
         self._open = OpenBatch(self._endpoint.max_items)
+        self._hold = route.hold
+        self._held = Held(route.hold, self._endpoint.max_items) if route.hold else None
+        #: Who is held in the end: how many, the first of them, and what is wrong with so many.
+        self._meant: tuple[int, list[str]] = 0, []
+        self._too_many: ConfigurationError | None = None
         self._identities = FrequentIdentities()
         self._case = CaseTwins()
         self._times = TimeSpan()
@@ -166,6 +176,10 @@ class Plan:
     def add(self, payload: Payload) -> None:
         """One more payload that would be sent."""
         identity, body, key = payload
+        if self._held is not None:
+            self._held.add(self.ledger.read, identity, body, key)
+            self.ledger.accepted += 1
+            return
         if not self._open.add(self.ledger.read, identity, body, key):
             self._close()
             self._open.add(self.ledger.read, identity, body, key)
@@ -180,8 +194,17 @@ class Plan:
         for name, value in item["properties"].items():
             self._count_property(name, value)
 
+    def take_back(self, skipped: Skipped) -> None:
+        """What was to be sent by the same key is not."""
+        if self._held is not None and skipped.takes_back is not None:
+            for _ in self._held.take_back(skipped.takes_back):
+                self.ledger.accepted -= 1
+                self.ledger.skip(skipped.reason, empty=False)
+
     def finish(self) -> None:
         """No more comes."""
+        if self._held is not None:
+            self._finish_held(self._held)
         if self._open:
             self._close()
 
@@ -258,6 +281,8 @@ class Plan:
     @property
     def verdict(self) -> Verdict:
         """How a sync would end, if the service took all that it is sent."""
+        if self._too_many is not None:
+            return Verdict(self._too_many, states_stay=True)
         most = self._connection.config.max_rejected_percent
         return verdict(self.ledger, self._route, most, kept=self.keeps_all, planned=True)
 
@@ -301,6 +326,7 @@ class Plan:
             "cut": self._cut(),
             "event_names": len(self._events),
             "events": dict(self.events()),
+            **self._held_as_json(),
             "property_names": len(self._properties),
             "properties": {
                 name: {"count": use.count, "types": dict(use.types.most_common())}
@@ -318,6 +344,8 @@ class Plan:
             f"Records: {ledger.read:,} read, {ledger.accepted:,} would be sent, "
             f"{ledger.rejected.total():,} rejected, {ledger.skipped.total():,} skipped"
         )
+        if self.held is not None:
+            yield f"{self.held}, when the source has ended"
         if ledger.rejected:
             yield f"Rejected: {ledger.reasons()}"
         if ledger.skipped:
@@ -345,6 +373,35 @@ class Plan:
             yield f"Look at this: {words}"
         if self.would_fail is not None:
             yield self.would_fail
+
+    @property
+    def held(self) -> str | None:
+        """What would be sent when the source has ended, in words; None where nothing waits."""
+        if self._hold is None:
+            return None
+        return f"{self._meant[0]:,} {self._hold.unit} would be {self._hold.deed}"
+
+    @property
+    def first_held(self) -> list[str]:
+        """The first of them: for the user's own eyes, and nobody else's."""
+        return self._meant[1] if self._tells_all else []
+
+    def _held_as_json(self) -> dict[str, Any]:
+        if self._hold is None:
+            return {}
+        found: dict[str, Any] = {self._hold.unit: self._meant[0]}
+        return {f"would_be_{self._hold.deed}": found | {"first": self.first_held}}
+
+    def _finish_held(self, held: Held) -> None:
+        self._meant = len(held), held.identities()[:FIRST]
+        self.ledger.merged += self.ledger.accepted - len(held)
+        try:
+            batches = held.batches()
+        except ConfigurationError as error:
+            self._too_many = error
+            return
+        self.requests += len(batches)
+        self.bytes += sum(len(self._endpoint.body(each.batch.bodies)) for each in batches)
 
     def _cut(self) -> dict[str, int]:
         """Texts that are cut, by property, as far as names are told."""

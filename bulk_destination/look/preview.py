@@ -16,7 +16,7 @@ from rich.text import Text
 
 from bulk_destination.connection import Connection
 from bulk_destination.look.dry_run import DryRun
-from bulk_destination.look.plan import Plan
+from bulk_destination.look.plan import FIRST, Plan
 from bulk_destination.mapping.record_mapper import Payload
 from bulk_destination.mapping.values import Rejected, Skipped
 from bulk_destination.protocol.lines import Line, LongLine
@@ -139,6 +139,10 @@ def _sum(walk: DryRun[Line]) -> Table:
 
 def _plan(plan: Plan, title: str) -> Iterator[RenderableType]:
     yield _summary(plan, title)
+    if plan.held is not None:
+        yield _table(
+            f"{plan.held}; the first {FIRST}", ["identity"], [[e] for e in plan.first_held]
+        )
     if events := [[*row] for row in plan.events()]:
         yield _table("Events", ["event", "records"], events)
     found = plan.as_json()
@@ -188,7 +192,8 @@ def _summary(plan: Plan, title: str) -> Table:
         table.add_row("last time", times["last"])
     if found["without_a_time"]:
         table.add_row("without a time, dated by the sync", f"{found['without_a_time']:,}")
-    table.add_row("property names", f"{found['property_names']:,}")
+    if plan.held is None:
+        table.add_row("property names", f"{found['property_names']:,}")
     for name, count in found["cut"].items():
         table.add_row(f"texts cut: {_plain(name)}", f"{count:,}")
     table.add_row("requests", f"{plan.requests:,}")
