@@ -346,6 +346,7 @@ class DeleteUsers:
     event: ClassVar[tuple[str, str] | None] = None
     defaulted: ClassVar = 0
     found: ClassVar[list[tuple[str, Found]]] = []
+    sent_names: ClassVar[Set[str]] = frozenset()
 
     def __init__(self, config: DeleteUsersConfig, stream: Stream) -> None:
         self.adjustments = Adjustments()
