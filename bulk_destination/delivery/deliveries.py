@@ -50,7 +50,7 @@ class Deliveries:
 
     def _noting(self, stream: int) -> Add:
         unsettled = self._unsettled[stream]
-        add_of = self._deliveries[self._endpoints[stream]].add_of
+        add_of = self._shared(self._endpoints[stream]).add_of
 
         def note_and_add(position: int, identity: str, body: bytes, key: str) -> None:
             unsettled[position] = None
@@ -63,12 +63,17 @@ class Deliveries:
         self.add[stream] = None
         endpoint = self._endpoints[stream]
         if any(self.add[each] is not None for each in self.streams_of(endpoint)):
-            for position in self._deliveries[endpoint].drop(stream):
+            for position in self._shared(endpoint).drop(stream):
                 del self._unsettled[stream][position]
                 self.leave(stream, position)
         else:
             self._deliveries[endpoint].stop()
             self._ended.add(endpoint)
+
+    def _shared(self, endpoint: int) -> Delivery:
+        delivery = self._deliveries[endpoint]
+        assert isinstance(delivery, Delivery)  # noqa: S101  # what is held is of one stream alone
+        return delivery
 
     def leave(self, stream: int, position: int) -> None:
         """A record of a stream that is given up will not be settled."""

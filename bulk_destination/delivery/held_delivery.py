@@ -1,6 +1,7 @@
 """Sends what was held, when the source has ended: one request after the other, in a thread."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,7 +9,6 @@ from typing import Final, Protocol
 
 from bulk_destination.delivery import threads
 from bulk_destination.delivery.batches import Batch
-from bulk_destination.delivery.delivery import GRACE
 from bulk_destination.delivery.held import Held, HeldBatch, Hold
 from bulk_destination.delivery.inbox import GaveUp, Report, RequestSettled, Said
 from bulk_destination.delivery.settlement import Rejection, Settlement, rejection, settle
@@ -117,10 +117,10 @@ class HeldDelivery:
         """A request under way ends by itself, nothing new begins."""
         self._stopping.set()
 
-    def join(self) -> None:
-        """Waits, after `stop`, for the request under way, `GRACE` seconds at most."""
+    def join(self, late: float) -> None:
+        """Waits, after `stop`, for the request under way, until it is `late` by the clock."""
         if self._thread is not None:
-            self._thread.join(GRACE)
+            self._thread.join(max(0.0, late - time.monotonic()))
 
     def _send(self, batches: list[HeldBatch]) -> None:
         way = _Way(self._client, self._endpoint, self._stopping)
