@@ -148,6 +148,7 @@ CHAOS_LAYERS = [
         "scenario",
         "model",
         "leaks",
+        "kept",
         "hurried",
         "process",
         "witness",
@@ -158,7 +159,7 @@ CHAOS_LAYERS = [
     ),
     *("__init__", "__main__"),
 ]
-CHAOS_APART = {"source", "scenario", "model", "leaks", "witness"}
+CHAOS_APART = {"source", "scenario", "model", "leaks", "kept", "witness", "verdict"}
 
 
 def _imports(path: Path) -> set[str]:

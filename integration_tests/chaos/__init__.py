@@ -13,9 +13,9 @@ is the way, and before the service's door a `Witness`. Imports run downward:
     play                          one run, from its scenario to its figures
     verdict    quotas             what must hold
     model      witness   relay   process
-    scenario             leaks
+    scenario             leaks   kept
     source
 
-`source`, `scenario` and `model` share no code with the connectors: they say for themselves what
-comes in and what must land.
+`source`, `scenario`, `model` and `verdict` share no code with the connectors: they say for
+themselves what comes in, what must land, and when a state may leave.
 """

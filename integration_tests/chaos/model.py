@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from integration_tests.chaos.scenario import Scenario
-from integration_tests.chaos.source import STREAM, Json, Row
+from integration_tests.chaos.source import Json, Row, Stream
 
 #: What hackle-sdk 3.9.0 sends at most.
 _LARGEST: Final = 9_007_199_254_740_992
@@ -22,15 +22,16 @@ _LONGEST_NAME, _LONGEST_TEXT, _MOST = 128, 1_024, 128
 def events(scenario: Scenario) -> dict[int, Json]:
     """The events by their row's number; `timestamp` is None where it is the time of the sync."""
     if scenario.service == "hackle":
-        return {row.number: _user_event(scenario, data) for row, data in _landing(scenario)}
+        [stream] = scenario.streams
+        return {row.number: _user_event(stream, data) for row, _, data in _landing(scenario)}
     return {
         row.number: {
             "event": data["name"],
             "identity": _person(data),
-            "timestamp": data.get("at") if scenario.dated else None,
-            "properties": dict(_leaves("", data)),
+            "timestamp": data.get("at") if stream.dated else None,
+            "properties": _properties(stream, data),
         }
-        for row, data in _landing(scenario)
+        for row, stream, data in _landing(scenario, "track")
     }
 
 
@@ -39,8 +40,8 @@ def _person(data: Json) -> str:
     return str(data["who"]).strip()
 
 
-def _user_event(scenario: Scenario, data: Json) -> Json:
-    amount, at = data.get("amount"), data.get("at") if scenario.dated else None
+def _user_event(stream: Stream, data: Json) -> Json:
+    amount, at = data.get("amount"), data.get("at") if stream.dated else None
     fitting = {name: value for name, value in _leaves("", _fitting(data)) if _fits(name, value)}
     return {
         "event_key": data["name"],
@@ -68,16 +69,35 @@ def _fits(name: str, value: Any) -> bool:
     )
 
 
-def profiles(scenario: Scenario) -> dict[str, Json]:
-    """The properties of each user or account: every row in its turn, the later value winning."""
-    held: dict[str, Json] = {}
-    for _, data in _landing(scenario):
-        properties = dict(_leaves("", data))
-        if scenario.api == "add_user_properties" and "id" in properties:
-            properties[f"{STREAM}_id"] = properties.pop("id")
-        account = scenario.api == "add_account_properties"
-        held.setdefault(str(data["who"]) if account else _person(data), {}).update(properties)
-    return held
+def profiles(scenario: Scenario, api: str) -> dict[str, dict[str, list[Any]]]:
+    """The properties of each user or account, each with the values that it may have.
+
+    Who an event is of is a user, too.
+    That is the last one, all rows in their turn. Where a process was killed, each stream begins
+    again from a state of its own, and so tells again of what another had told later: then it is
+    the last one of any stream.
+    """
+    told: dict[str, dict[str, dict[int | None, Any]]] = {}
+    if api == "add_user_properties":
+        told |= {_person(data): {} for _, _, data in _landing(scenario, "track")}
+    for row, stream, data in _landing(scenario, api):
+        who = str(data["who"]) if api == "add_account_properties" else _person(data)
+        properties = _properties(stream, data)
+        if api == "add_user_properties" and "id" in properties:
+            properties[f"{stream.name}_id"] = properties.pop("id")
+        held = told.setdefault(who, {})
+        for name, value in properties.items():
+            held.setdefault(name, {})[row.stream if scenario.deaths else None] = value
+    return {
+        who: {name: [*values.values()] for name, values in held.items()}
+        for who, held in told.items()
+    }
+
+
+def _properties(stream: Stream, data: Json) -> Json:
+    """What is sent as a property: of an object, not its own fields."""
+    own = stream.fields.keys()
+    return dict(_leaves("", {name: value for name, value in data.items() if name not in own}))
 
 
 def counts(rows: Iterable[Row]) -> tuple[int, int]:
@@ -86,11 +106,15 @@ def counts(rows: Iterable[Row]) -> tuple[int, int]:
     return sum(fates), len(fates) - sum(fates)
 
 
-def _landing(scenario: Scenario) -> Iterator[tuple[Row, Json]]:
+def _landing(scenario: Scenario, api: str | None = None) -> Iterator[tuple[Row, Stream, Json]]:
+    """The rows that land, with their streams; of those that go to `api`."""
     for row in scenario.rows:
         if row.fate == "lands":
             assert row.data is not None
-            yield row, row.data
+            assert row.stream is not None
+            stream = scenario.streams[row.stream]
+            if api in {None, stream.api}:
+                yield row, stream, row.data
 
 
 def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -14,6 +14,7 @@ from random import Random
 from signal import SIGKILL
 
 from integration_tests.chaos import verdict
+from integration_tests.chaos.kept import Kept
 from integration_tests.chaos.process import Connector, Ended
 from integration_tests.chaos.relay import Relay, relayed
 from integration_tests.chaos.scenario import LARGEST, Death, Moment, Scenario, Service, drawn
@@ -38,6 +39,7 @@ class Figures:
     """What one run met, or many together."""
 
     runs: int = 0
+    streams: int = 0
     records: int = 0
     rejected: int = 0
     states: int = 0
@@ -72,9 +74,14 @@ def load(scenario: Scenario) -> Figures:
         relayed(scenario.on_the_way, there.url) as (url, relay),
         tempfile.TemporaryDirectory() as folder,
     ):
-        run = _Run(scenario, there, witness, relay, url, Path(folder))
+        rejected = Path(folder) / "rejected"
+        rejected.mkdir()
+        kept = Kept(rejected, scenario.streams) if scenario.keeps else None
+        run = _Run(scenario, there, witness, relay, url, Path(folder), kept)
         run.live()
         verdict.the_input_is_held(scenario, there, witness)
+        if kept is not None:
+            verdict.files_are_right(scenario, kept)
         statuses = there.stats()["requests"]["by_status"]
         run.figures.requests = there.stats()["requests"]["total"]
         run.figures.faults.update(there.stats()["faults"])
@@ -107,29 +114,31 @@ class _Run:
     relay: Relay
     #: Where the connector sends.
     url: str
+    #: Where configuration and catalog lie; below it, the rejected records.
     folder: Path
+    kept: Kept | None
     figures: Figures = field(default_factory=lambda: Figures(runs=1))
 
     def live(self) -> None:
-        """One process after the other, each from the last state that left of the one before."""
-        begin = 0
+        """One process after the other, each from the last states that left of the one before."""
+        left = self.scenario.source
         for times, death in enumerate((*self.scenario.deaths, None)):
-            source = (
-                read_anew(one, times) if isinstance(one, Row) else one
-                for one in self.scenario.source[begin:]
-            )
-            begin += self._live_once(tuple(source), death)
-            if begin == len(self.scenario.source):
+            source = (read_anew(one, times) if isinstance(one, Row) else one for one in left)
+            left = self._live_once(tuple(source), death)
+            if not left:
                 break
         self.figures.records = len(self.scenario.rows)
+        self.figures.streams = len(self.scenario.streams)
 
-    def _live_once(self, source: tuple[Row | State, ...], death: Death | None) -> int:
-        """One process on `source`; returns how much of it is safe."""
+    def _live_once(
+        self, source: tuple[Row | State, ...], death: Death | None
+    ) -> tuple[Row | State, ...]:
+        """One process on `source`; returns what of it has to be read again."""
         self.relay.next_process()
         self.witness.next_process()
         faults = self._faults()
-        states = verdict.States(source, self.witness.has_settled)
-        config = self.scenario.config(self.url)
+        states = verdict.States(source, self.witness.has_settled, self.kept)
+        config = self.scenario.config(self.url, str(self.folder / "rejected"))
         ended = self._process(config, source, states, death)
         verdict.nothing_shown(ended, source, self.scenario.secret)
         self.figures.processes += 1
@@ -139,12 +148,12 @@ class _Run:
             self.figures.deaths += 1
             # Airbyte begins again seconds later: what the dead had sent has arrived by then.
             time.sleep(0.1)
-            return states.safe
-        verdict.ended_well(ended, source, states.seen)
+            return states.left
+        verdict.ended_well(ended, source, states.seen, self.scenario.streams)
         faults = self._faults() - faults
         verdict.requests_were_right(self.witness, self.relay, ended, faults, self.scenario.hangs)
         self.figures.rejected += ended.ledger["rejected"]
-        return len(source)
+        return ()
 
     def _process(
         self,

@@ -64,10 +64,17 @@ class Ended:
     @cached_property
     def ledger(self) -> Json:
         """The closing log line; empty if there was none."""
+        return self.ledger_of("")
+
+    def ledger_of(self, stream: str) -> Json:
+        """That of a stream of several, given as in ` of stream `orders``."""
+        begin = f"Ledger{stream}: "
         for line in self.stdout:
-            if b"Ledger: " in line:
-                ledger: Json = json.loads(json.loads(line)["log"]["message"].partition(" ")[2])
-                return ledger
+            if b"Ledger" in line:
+                message: str = json.loads(line)["log"]["message"]
+                if message.startswith(begin):
+                    ledger: Json = json.loads(message.removeprefix(begin))
+                    return ledger
         return {}
 
 

@@ -59,8 +59,8 @@ class Relay:
     #: And those that it did not read whole.
     cut_short: int = 0
     _asked: int = 0
-    #: Whether a lane of this process has seen a yes: it has asked again since.
-    _is_known: bool = False
+    #: Where a lane of this process has seen a yes: it has asked again since.
+    _known: set[bytes] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     #: Requests that were neither answered nor given up.
     _open: int = 0
@@ -76,19 +76,21 @@ class Relay:
         with self._closed:
             self._closed.wait_for(lambda: not self._open, _PATIENCE)
         with self._lock:
-            self.turned_away, self.cut_short, self._is_known = Counter(), 0, False
+            self.turned_away, self.cut_short, self._known = Counter(), 0, set()
 
     def __call__(self, line: Line) -> None:
         """Talks on one connection of the connector."""
         place = urlsplit(self.there)
-        said_yes = False
+        said_yes, asked = False, b""
         with socket.create_connection((place.hostname, place.port), _PATIENCE) as upstream:
             service = Line(upstream, line.number, Peer(self.there))
             while (head := line.head()) is not None:
                 with self._lock:
                     self._asked += 1
                     kind, dice = self.trouble.draw(self._asked)
-                    self._is_known = self._is_known or said_yes
+                    if said_yes:
+                        self._known.add(asked)
+                    asked = head.split(b"\r\n", 1)[0]
                 if kind == "early":
                     self._answer_early(line, head, dice)
                     return
@@ -104,7 +106,7 @@ class Relay:
         body = line.body(head, _PIECE, _PAUSE) if kind == "slow" else line.body(head)
         if body is None:
             raise ConnectionError
-        if kind == "page" and self._may_turn_away(body):
+        if kind == "page" and self._may_turn_away(head.split(b"\r\n", 1)[0], body):
             line.send(dice.choice(_PAGES_OF_GATEWAYS))
             return False
         service.send(head + b"\r\n\r\n" + body)
@@ -125,10 +127,10 @@ class Relay:
         line.socket.shutdown(socket.SHUT_WR)
         line.wait_until_gone()
 
-    def _may_turn_away(self, body: bytes) -> bool:
+    def _may_turn_away(self, asked: bytes, body: bytes) -> bool:
         digest = hashlib.blake2b(body, digest_size=16).digest()
         with self._lock:
-            may = self._is_known and self.turned_away[digest] < _PAGES
+            may = asked in self._known and self.turned_away[digest] < _PAGES
             if may:
                 self.met["page"] += 1
                 self.turned_away[digest] += 1

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Final, Literal, get_args
 
-from integration_tests.chaos.source import POISON, STREAM, Json, Row, Source, State
+from integration_tests.chaos.source import POISON, STREAM, Json, Row, Source, State, Stream
 from sandbox.faults import DEFAULT_KINDS, HANGS
 from sandbox.hackle import SandboxOptions as HackleOptions
 from sandbox.heap import SandboxOptions as HeapOptions
@@ -17,11 +17,19 @@ APIS: Final[dict[Service, tuple[str, ...]]] = {
     "heap": ("track", "add_user_properties", "add_account_properties"),
     "hackle": ("user_events",),
 }
+#: What a mapping of Airbyte's calls them.
+_OBJECTS: Final = {
+    "track": "event",
+    "add_user_properties": "user",
+    "add_account_properties": "account",
+}
+#: Streams of several: two of one name among them.
+_NAMES: Final = ((STREAM, "us"), ("orders", None), ("firms", "crm"), (STREAM, "eu"))
 APP_ID: Final = "3000610572"
 SDK_KEY: Final = "hackle-sdk-key-4f0c1d"
 #: Rows of a run, about, at most.
-LARGEST: Final = 8_000
-#: Where a fault takes seconds, runs are so much smaller.
+LARGEST: Final = 6_000
+#: Where a fault takes seconds, or the wait behind it, runs are so much smaller.
 _SLOW_SHARE: Final = 5
 #: Kinds that cost about a second each time they are met.
 _SLOW_KINDS: Final = ("429-seconds", "429-date", *sorted(HANGS))
@@ -32,6 +40,8 @@ _QUICK_KINDS: Final = tuple(kind for kind in DEFAULT_KINDS if kind not in _SLOW_
 Kind = Literal["interim", "doubled", "early", "page", "trickle", "slow"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
+#: What says what a stream becomes: one API for all, an entry for each, the connection's mapping.
+Choice = Literal["for all", "by_stream", "by_object"]
 Moment = Literal["request", "answer", "state", "hundredth"]
 
 
@@ -56,7 +66,7 @@ class Trouble:
     rate: float = 0.0
     seed: int = 0
     #: Seconds that an answer takes which comes by the byte.
-    trickle: float = 0.1
+    trickle: float = 0.03
 
     def draw(self, number: int) -> tuple[Kind | None, Random]:
         """What befalls request `number`, and the dice for what is left open."""
@@ -69,61 +79,69 @@ class Scenario:
     """One seeded sync."""
 
     service: Service
-    api: str
+    streams: tuple[Stream, ...]
     options: HeapOptions | HackleOptions
     #: What happens on the way to the service.
     on_the_way: Trouble
     #: Whether the connector's own waits and timeouts hold; else short ones.
     patient: bool
     requests_in_flight: int
-    mode: Literal["append", "append_dedup"]
-    dated: bool
     source: tuple[Row | State, ...]
     #: At most one death for each process; the last one is let live.
     deaths: tuple[Death, ...]
     #: Seeds how the input is cut into chunks.
     chunks: int
-    #: Whether the catalog has a primary key.
-    keyed: bool = True
+    #: Whether rejected records are kept.
+    keeps: bool
 
-    def config(self, base_url: str) -> Json:
-        """The connector's configuration."""
+    def config(self, base_url: str, folder: str) -> Json:
+        """The connector's configuration; rejected records go to `folder`, if they are kept."""
+        common: Json = {"base_url": base_url, "requests_in_flight": self.requests_in_flight}
+        if self.keeps:
+            common["object_storage_config"] = {"storage_type": "Local", "path": folder}
         if self.service == "hackle":
-            return {
-                "sdk_key": SDK_KEY,
-                "base_url": base_url,
-                "event_key_column": "name",
-                "user_id_column": "who",
-                "value_column": "amount",
-                **({"timestamp_column": "at"} if self.dated else {}),
-                "requests_in_flight": self.requests_in_flight,
-            }
-        columns = {
-            "track": {"event_column": "name", "identity_column": "who"}
-            | ({"timestamp_column": "at"} if self.dated else {}),
-            "add_user_properties": {"identity_column": "who"},
-            "add_account_properties": {"account_id_column": "who"},
-        }[self.api]
+            dated = {"timestamp_column": "at"} if self.streams[0].dated else {}
+            columns = {"event_key_column": "name", "user_id_column": "who"}
+            return {"sdk_key": SDK_KEY, **columns, "value_column": "amount", **dated, **common}
         return {
             "app_id": APP_ID,
-            "base_url": base_url,
-            "api": {"api_type": self.api, **columns},
-            "requests_in_flight": self.requests_in_flight,
+            "api": self._heap_api(),
             # Heap's quotas are another run's matter (`quotas`): keeping them takes minutes.
             "events_per_minute": 0,
             "events_per_identity_per_minute": 0,
+            **common,
         }
+
+    def _heap_api(self) -> Json:
+        match self.choice:
+            case "for all":
+                return _columns(self.streams[0])
+            case "by_object":
+                return {"api_type": "by_object"}
+        names = [each.name for each in self.streams]
+        entries = [
+            {
+                "stream": each.name,
+                # One without fits any.
+                **({"namespace": each.namespace} if names.count(each.name) > 1 else {}),
+                "api": _columns(each),
+            }
+            for each in self.streams
+            if each.mapped_to is None
+        ]
+        return {"api_type": "by_stream", "streams": entries}
 
     def catalog(self) -> Json:
         """The configured catalog."""
-        stream = {"name": STREAM, "json_schema": {}, "supported_sync_modes": ["incremental"]}
-        configured = {
-            "stream": stream,
-            "sync_mode": "incremental",
-            "destination_sync_mode": self.mode,
-            "primary_key": [["n"]] if self.keyed else [],
-        }
-        return {"streams": [configured]}
+        return {"streams": [*map(_configured, self.streams)]}
+
+    @property
+    def choice(self) -> Choice:
+        """Where it is said what a stream becomes."""
+        if len(self.streams) == 1:
+            return "for all"
+        mapped = all(each.mapped_to for each in self.streams)
+        return "by_object" if mapped else "by_stream"
 
     @property
     def hangs(self) -> bool:
@@ -137,8 +155,11 @@ class Scenario:
 
     def may_double(self, row: Row) -> bool:
         """Whether its event is a new one when it is read anew: it has neither a key nor a time."""
-        has_time = self.dated and row.data is not None and row.data.get("at") is not None
-        return not (self.keyed or has_time)
+        if row.stream is None or row.data is None:
+            return False
+        stream = self.streams[row.stream]
+        has_time = stream.dated and row.data.get("at") is not None
+        return not (stream.keyed or stream.identified or has_time)
 
     @property
     def secret(self) -> str:
@@ -151,52 +172,114 @@ class Scenario:
         return [one for one in self.source if isinstance(one, Row)]
 
 
+def _columns(stream: Stream) -> Json:
+    """One of Heap's three APIs, by columns."""
+    columns = {
+        "track": {"event_column": "name", "identity_column": "who"}
+        | ({"timestamp_column": "at"} if stream.dated else {}),
+        "add_user_properties": {"identity_column": "who"},
+        "add_account_properties": {"account_id_column": "who"},
+    }[stream.api]
+    return {"api_type": stream.api, **columns}
+
+
+def _configured(stream: Stream) -> Json:
+    # An object has the fields that the schema lists; of a silent one, all.
+    lists = stream.mapped_to is not None and not stream.identified
+    schema: Json = {"properties": {name: {} for name in stream.fields.values()}} if lists else {}
+    configured = {
+        "stream": {
+            **stream.descriptor,
+            "json_schema": schema,
+            "supported_sync_modes": ["incremental"],
+        },
+        "sync_mode": "incremental",
+        "destination_sync_mode": stream.mode,
+        "primary_key": [["k"]] if stream.keyed else [],
+    }
+    if stream.mapped_to is not None:
+        configured["destination_object_name"] = stream.mapped_to
+    return configured
+
+
 def drawn(service: Service, seed: int, run: int, largest: int) -> Scenario:
     """Run number `run` of `seed` into `service`, with about `largest` rows at most.
 
     Each API has its turn, every fourth run is killed twice, every tenth has the connector's own
-    waits, and every fifth meets what takes seconds.
+    waits, and every fifth meets what takes seconds. Of Heap's, every other three runs load two or
+    three streams.
     """
     dice = Random(f"{seed}/{run}")
-    api = APIS[service][run % len(APIS[service])]
+    first = APIS[service][run % len(APIS[service])]
     killed, patient, slow = run % 4 == 0, run % 10 == 1, run % 5 == 2
+    several = service == "heap" and run // 3 % 2 == 1
+    streams = _several(dice, first) if several else (_stream(dice, first),)
     # Small bodies make many requests: moments to be killed at, and faults to be met.
     small = killed or slow or dice.random() < 0.3
     max_body = dice.randint(12_000, 80_000) if small else None
-    kinds = dice.sample(_QUICK_KINDS, dice.randint(1, len(_QUICK_KINDS)))
-    trouble: dict[str, Any] = {
-        "fail_rate": 0.12 if slow or killed or patient else dice.choice((0.1, 0.3, 0.5)),
-        "seed": dice.randrange(1 << 30),
-        "fail_kinds": (*kinds, *(_SLOW_KINDS if slow else ())),
-        "hang_seconds": 4,
-        "latency_ms": dice.choice((0, 0, 3, 12)),
-        "max_body_bytes": max_body,
-        "poison": (POISON,),
-        "quote_values": dice.random() < 0.5,
-    }
-    options = (
-        HeapOptions(quotas=False, **trouble)
-        if service == "heap"
-        else HackleOptions(deduplicate=dice.random() < 0.5, **trouble)
-    )
-    source = Source.drawn(dice, api, max_body)
-    if slow:
+    source = Source.drawn(dice, streams, max_body)
+    if slow or patient:
         largest //= _SLOW_SHARE
     count = int(_spread(dice, min(800, largest) if killed else 30, largest))
     return Scenario(
         service=service,
-        api=api,
-        options=options,
+        streams=streams,
+        options=_options(dice, service, slow, slow or killed or patient, max_body),
         on_the_way=_on_the_way(Random(f"{seed}/{run}/on the way"), slow),
         patient=patient,
         requests_in_flight=dice.randint(1, 8),
-        mode=dice.choice(("append", "append_dedup")),
-        dated=source.dated,
         source=source.lines(count, states_every=int(_spread(dice, 1, 5_000))),
         deaths=(_death(dice), _death(dice)) if killed else (),
         chunks=dice.randrange(1 << 30),
-        keyed=dice.random() < 0.6,
+        keeps=dice.random() < 0.5,
     )
+
+
+def _stream(
+    dice: Random, api: str, names: tuple[str, str | None] = (STREAM, None), *, mapped: bool = False
+) -> Stream:
+    name, namespace = names
+    return Stream(
+        name,
+        api,
+        dated=dice.random() < 0.6,
+        namespace=namespace,
+        mode=dice.choice(("append", "append_dedup")),
+        keyed=dice.random() < 0.6,
+        mapped_to=_OBJECTS[api] if mapped else None,
+        identified=mapped and api == "track" and dice.random() < 0.5,
+    )
+
+
+def _several(dice: Random, first: str) -> tuple[Stream, ...]:
+    """Two or three streams, the `first` API among theirs; two may go to one of them."""
+    apis = [first, *dice.choices(APIS["heap"], k=dice.randint(1, 2))]
+    by_object = dice.random() < 0.4
+    return tuple(
+        # A mapping goes before an entry, wherever there are some.
+        _stream(dice, api, names, mapped=by_object or dice.random() < 0.2)
+        for api, names in zip(apis, dice.sample(_NAMES, len(apis)), strict=True)
+    )
+
+
+def _options(
+    dice: Random, service: Service, slow: bool, few: bool, max_body: int | None
+) -> HeapOptions | HackleOptions:
+    """How the service fails: `slow` faults among its own, and only a `few`."""
+    kinds = dice.sample(_QUICK_KINDS, dice.randint(1, len(_QUICK_KINDS)))
+    trouble: dict[str, Any] = {
+        "fail_rate": 0.12 if few else dice.choice((0.1, 0.3, 0.5)),
+        "seed": dice.randrange(1 << 30),
+        "fail_kinds": (*kinds, *(_SLOW_KINDS if slow else ())),
+        "hang_seconds": 4,
+        "latency_ms": dice.choice((0, 0, 2, 8)),
+        "max_body_bytes": max_body,
+        "poison": (POISON,),
+        "quote_values": dice.random() < 0.5,
+    }
+    if service == "heap":
+        return HeapOptions(quotas=False, **trouble)
+    return HackleOptions(deduplicate=dice.random() < 0.5, **trouble)
 
 
 def _on_the_way(dice: Random, hangs: bool) -> Trouble:
@@ -204,9 +287,9 @@ def _on_the_way(dice: Random, hangs: bool) -> Trouble:
     if dice.randrange(4) == 0:
         return Trouble()
     kinds = tuple(dice.sample(KINDS, dice.randint(3, len(KINDS))))
-    trickle, rate = (0.1, dice.choice((0.2, 0.35)))
+    trickle, rate = 0.03, dice.choice((0.2, 0.35))
     if hangs:  # an answer that comes too late takes a second and a half
-        trickle, rate = dice.choice(((0.1, 0.15), (2.5, 0.05)))
+        trickle, rate = dice.choice(((trickle, 0.15), (2.5, 0.05)))
     return Trouble(kinds, rate, dice.randrange(1 << 30), trickle)
 
 

@@ -1,9 +1,10 @@
-"""What a source says: records, good and bad, and states between them. Pure."""
+"""What a source says: records of its streams, good and bad, and states between them. Pure."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final, Literal
@@ -11,8 +12,47 @@ from typing import Any, Final, Literal
 Json = dict[str, Any]
 
 STREAM: Final = "people"
+#: One that no catalog has.
+STRANGERS: Final = "strangers"
 #: A property of this name is what the local Heap refuses here.
 POISON: Final = "venom"
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream of the catalog, and what it becomes."""
+
+    name: str
+    api: str
+    #: Whether the timestamp comes from a column.
+    dated: bool
+    namespace: str | None = None
+    mode: Literal["append", "append_dedup"] = "append"
+    #: Whether the catalog has a primary key.
+    keyed: bool = True
+    #: Heap's object, where the connection's mapping says what it becomes: then its fields have the
+    #: object's names, and are no properties. `identified` says whether one is the event's key.
+    mapped_to: str | None = None
+    identified: bool = False
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The fields with a meaning, as they are named here and in the object."""
+        match self.mapped_to:
+            case None:
+                return {}
+            case "account":
+                return {"who": "account_id"}
+            case "user":
+                return {"who": "identity"}
+        names = {"who": "identity", "name": "event"}
+        names |= {"at": "timestamp"} if self.dated else {}
+        return names | ({"key": "idempotency_key"} if self.identified else {})
+
+    @property
+    def descriptor(self) -> Json:
+        """How states name it."""
+        return {"name": self.name} | ({"namespace": self.namespace} if self.namespace else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,21 +60,28 @@ class Row:
     """One line that counts as a record. `data` is None where it is no message at all.
 
     It lands; or it is `unmapped`: the connector rejects it; or it is `refused`: Heap does.
+    `stream` is the number of its stream in the catalog, None where it belongs to none.
     """
 
     number: int
     line: bytes
     fate: Literal["lands", "unmapped", "refused"]
     data: Json | None
+    stream: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A state behind `position` rows; `message` is what its line holds."""
+    """A state; `message` is what its line holds.
 
-    position: int
+    `covers` are the streams that it vouches for, none where the catalog lacks its stream, and
+    `waits_for` those whose rows have to be settled before it.
+    """
+
     line: bytes
     message: Json
+    covers: frozenset[int]
+    waits_for: frozenset[int]
 
 
 #: Identities that quoting, normalising, trimming or folding would break or merge.
@@ -75,72 +122,62 @@ _NO_AMOUNTS: Final = (
 _NOBODY: Final = (None, "", "   ", True, {"a": 1}, ["x"], "y" * 2_000, "guest", "NULL")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Draws one input. Shares are of all rows, from 0 to 1."""
+@dataclass(slots=True)
+class Rows:
+    """Draws the rows of one stream. Shares are of all its rows, from 0 to 1."""
 
     dice: Random
-    api: str
-    #: Whether the timestamp comes from a column.
-    dated: bool
+    stream: Stream
+    #: Its number in the catalog.
+    at: int
     unmapped: float
     refused: float
     #: Heap's largest body, in bytes.
     max_body: int | None
     people: tuple[str | int, ...]
+    #: Whether another stream has its name, so that a record has to say its namespace.
+    is_ambiguous: bool = False
+    _count: int = 0
 
     @staticmethod
-    def drawn(dice: Random, api: str, max_body: int | None) -> Source:
-        """A source with a crowd and a share of bad rows of its own."""
-        crowd = [f"person{n}@example.com" for n in range(dice.choice((1, 8, 100, 5_000)))]
-        nasty = (*_NASTY, "w" * 512) if api == "user_events" else _NASTY
+    def drawn(
+        dice: Random, stream: Stream, at: int, max_body: int | None, crowd: Sequence[str]
+    ) -> Rows:
+        """Rows about a `crowd`, with a share of bad ones of their own."""
+        nasty = (*_NASTY, "w" * 512) if stream.api == "user_events" else _NASTY
         bad = dice.random() < 0.6
-        return Source(
+        return Rows(
             dice,
-            api,
-            dated=dice.random() < 0.6,
+            stream,
+            at,
             unmapped=dice.choice((0.002, 0.03, 0.2)) if bad else 0,
             refused=dice.choice((0, 0.002, 0.02)) if bad else 0,
             max_body=max_body,
             people=(*crowd, *(nasty if dice.random() < 0.7 else ())),
         )
 
-    def lines(self, count: int, states_every: int) -> tuple[Row | State, ...]:
-        """About `count` rows, a state behind each 1 to `states_every` of them and at the end."""
-        dice = self.dice
-        lines: list[Row | State] = []
-        number, next_state = 0, dice.randint(0, states_every)
-        while number < count:
-            while number >= next_state:
-                lines.append(self._state(len(lines), number))
-                # Now and then two of them with no row between.
-                next_state = number + (dice.random() > 0.05) * dice.randint(1, states_every)
-            number += 1
-            lines.append(self._row(number))
-        # Heap must not refuse the first request to its last row: that is an error of
-        # configuration, and rightly so. Rows of many people that land, with no state to begin
-        # again between them.
-        for last in range(number + 1, number + 91):
-            lines.append(self._good(last, f"last{last}@example.com"))
-        return (*lines, self._state(len(lines), number + 90))
-
-    @property
-    def _hackle(self) -> bool:
-        return self.api == "user_events"
-
-    def _row(self, number: int) -> Row:
+    def next(self, number: int) -> Row:
+        """One more row, of any kind."""
         # Some people come again and again.
         at = int(len(self.people) * self.dice.random() ** 3)
-        good = self._good(number, self.people[at])
+        good = self.good(number, self.people[at])
         luck = self.dice.random()
         if luck < self.unmapped:
             return self._unmapped(good)
         return self._refused(good) if luck < self.unmapped + self.refused else good
 
-    def _good(self, number: int, who: str | int) -> Row:
+    @property
+    def _hackle(self) -> bool:
+        return self.stream.api == "user_events"
+
+    def good(self, number: int, who: str | int) -> Row:
+        """A row that lands."""
         dice = self.dice
+        self._count += 1
         data: Json = {
             "n": number,
+            # Of this stream: another has the same.
+            "k": self._count,
             "who": who,
             "name": dice.choice(("Signed Up Today", 'Paid "now" 💶', "Seen: a/b")),
             own_key(number): True,
@@ -158,9 +195,11 @@ class Source:
             data["id"] = f"identifier-{number}"
         if dice.random() < 0.8:
             data["at"] = f"2024-0{dice.randint(1, 9)}-1{dice.randrange(10)}T08:00:00.5Z"
+        if self.stream.identified:
+            data["key"] = f"key {self._count}"
         if self._hackle:
             data |= self._of_hackle()
-        return Row(number, self._line(data), "lands", data)
+        return Row(number, self._line(data), "lands", data, self.at)
 
     def _of_hackle(self) -> Json:
         """What only a user event meets: values, and properties at and over Hackle's limits."""
@@ -180,19 +219,24 @@ class Source:
         """The same row, so that the connector cannot send it."""
         assert good.data is not None
         data, line = dict(good.data), good.line
-        ways = ["nobody", "missing", "broken", "stream"]
-        if self.api == "track" or self._hackle:
-            ways += ["event"] + ["time"] * self.dated + ["amount"] * self._hackle
+        ways = ["nobody", "missing", "broken", "stream"] + ["ambiguous"] * self.is_ambiguous
+        if self.stream.api == "track" or self._hackle:
+            ways += ["event"] + ["time"] * self.stream.dated + ["amount"] * self._hackle
         match self.dice.choice(ways):
             case "nobody":
-                nobody = _NOBODY[:-2] if self.api == "add_account_properties" else _NOBODY
+                nobody = _NOBODY[:-2] if self.stream.api == "add_account_properties" else _NOBODY
                 data["who"] = self.dice.choice((*nobody, *(["z" * 513] if self._hackle else [])))
             case "missing":
                 del data["who"]
             case "broken":
-                return Row(good.number, line[: len(line) * 2 // 3] + b"\n", "unmapped", None)
+                half = line[: len(line) * 2 // 3] + b"\n"
+                return Row(good.number, half, "unmapped", None, None)
             case "stream":
-                return Row(good.number, self._line(data, stream="strangers"), "unmapped", data)
+                line = self._line(data, {"name": STRANGERS})
+                return Row(good.number, line, "unmapped", data, None)
+            case "ambiguous":
+                line = self._line(data, {"name": self.stream.name})
+                return Row(good.number, line, "unmapped", data, None)
             case "event":
                 last = 7 if self._hackle else "e" * 1_025
                 data["name"] = self.dice.choice((None, "", " ", {}, last))
@@ -200,7 +244,7 @@ class Source:
                 data["amount"] = self.dice.choice(_NO_AMOUNTS)
             case _:
                 data["at"] = self.dice.choice(("soon-ish", "2024-13-45", True, {}, "2024-02-30"))
-        return Row(good.number, self._line(data), "unmapped", data)
+        return Row(good.number, self._line(data), "unmapped", data, self.at)
 
     def _refused(self, good: Row) -> Row:
         """The same row as Heap does not take it: with poison, or too large."""
@@ -209,29 +253,111 @@ class Source:
             data = good.data | {f"big{n}": "t" * 1_000 for n in range(self.max_body // 1_000 + 2)}
         else:
             data = good.data | {POISON: f"dose-{good.number}"}
-        return Row(good.number, self._line(data), "refused", data)
+        return Row(good.number, self._line(data), "refused", data, self.at)
 
-    def _line(self, data: Json, stream: str = STREAM) -> bytes:
-        # Of the first reading; each other one has a time of its own (`read_anew`).
-        message = {"stream": stream, "data": data, "emitted_at": 1_700_000_000_000 + data["n"]}
+    def _line(self, data: Json, descriptor: Json | None = None) -> bytes:
+        named = descriptor or self.stream.descriptor
+        fields = self.stream.fields
+        message = {
+            "stream": named["name"],
+            "data": {fields.get(name, name): value for name, value in data.items()},
+            # Of the first reading; each other one has a time of its own (`read_anew`).
+            "emitted_at": 1_700_000_000_000 + data["n"],
+        }
+        if "namespace" in named:
+            message["namespace"] = named["namespace"]
         ascii_only = self.dice.random() < 0.5
         return _json_line({"type": "RECORD", "record": message}, ascii_only)
 
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Draws one input: the rows of its streams, interleaved, and states between them."""
+
+    dice: Random
+    streams: tuple[Stream, ...]
+    rows: tuple[Rows, ...]
+
+    @staticmethod
+    def drawn(dice: Random, streams: tuple[Stream, ...], max_body: int | None) -> Source:
+        """Streams about the same crowd, so that some of them tell of the same user."""
+        crowd = [f"person{n}@example.com" for n in range(dice.choice((1, 8, 100, 5_000)))]
+        rows = tuple(
+            Rows.drawn(dice, stream, at, max_body, crowd) for at, stream in enumerate(streams)
+        )
+        names = [stream.name for stream in streams]
+        for each in rows:
+            each.is_ambiguous = names.count(each.stream.name) > 1
+        return Source(dice, streams, rows)
+
+    def lines(self, count: int, states_every: int) -> tuple[Row | State, ...]:
+        """About `count` rows, a state behind each 1 to `states_every` of them and at the end."""
+        dice = self.dice
+        lines: list[Row | State] = []
+        number, next_state, turn = 0, dice.randint(0, states_every), self.rows[0]
+        while number < count:
+            while number >= next_state:
+                lines.append(self._state(len(lines), number))
+                # Now and then two of them with no row between.
+                next_state = number + (dice.random() > 0.05) * dice.randint(1, states_every)
+            number += 1
+            if dice.random() < 0.4:
+                turn = dice.choice(self.rows)
+            lines.append(turn.next(number))
+        # Heap must not refuse the first request to its last row: that is an error of
+        # configuration, and rightly so. Rows of many people that land, with no state to begin
+        # again between them.
+        for _ in range(90):
+            for each in self.rows:
+                number += 1
+                lines.append(each.good(number, f"last{number}@example.com"))
+        for at in range(len(self.streams)):
+            lines.append(self._last(len(lines), number, at))
+        return tuple(lines)
+
+    def _last(self, number: int, position: int, at: int) -> State:
+        """A state behind all rows of a stream: none is begun with anew."""
+        if len(self.streams) == 1:
+            return self._state(number, position)
+        return self._of_stream(number, position, at)
+
     def _state(self, number: int, position: int) -> State:
         """A state of any type, with parts that nobody knows and numbers beyond 64 bits."""
-        stream = {"stream_descriptor": {"name": STREAM}, "stream_state": {"cursor": position}}
-        shared = {"shared_state": {"lsn": (1 << 70) + number}, "stream_states": [stream]}
-        inner: Json = self.dice.choice(
-            (
-                {"type": "STREAM", "stream": stream, "sourceStats": {"recordCount": 1.0}},
-                {"type": "GLOBAL", "global": shared},
-                {"type": "LEGACY", "data": {"cursor": position, "of": "zoë 😀"}},
-            )
-        )
+        dice, everyone = self.dice, frozenset(range(len(self.streams)))
+        several = len(self.streams) > 1
+        match dice.choice(("STREAM", "GLOBAL", "LEGACY") + ("STREAM",) * 6 * several):
+            case "STREAM" if several and dice.random() < 0.1:
+                stranger = {"type": "STREAM", "stream": _part({"name": STRANGERS}, position)}
+                return self._written(number, stranger, frozenset(), everyone)
+            case "STREAM":
+                return self._of_stream(number, position, dice.randrange(len(self.streams)))
+            case "GLOBAL":
+                shared = {"lsn": (1 << 70) + number}
+                least = 0 if several else 1
+                some = dice.sample(range(len(everyone)), dice.randint(least, len(everyone)))
+                parts = [_part(self.streams[at].descriptor, position) for at in some]
+                inner: Json = {"shared_state": shared, "stream_states": parts}
+                inner = {"type": "GLOBAL", "global": inner}
+                return self._written(number, inner, frozenset(some) or everyone, everyone)
+        inner = {"type": "LEGACY", "data": {"cursor": position, "of": "zoë 😀"}}
+        return self._written(number, inner, everyone, everyone)
+
+    def _of_stream(self, number: int, position: int, at: int) -> State:
+        part = _part(self.streams[at].descriptor, position)
+        inner = {"type": "STREAM", "stream": part, "sourceStats": {"recordCount": 1.0}}
+        return self._written(number, inner, frozenset({at}), frozenset({at}))
+
+    def _written(
+        self, number: int, inner: Json, covers: frozenset[int], waits_for: frozenset[int]
+    ) -> State:
         message: Json = {"type": "STATE", "state": inner, "id": number}
         if self.dice.random() < 0.2:
             message["later"] = [None, {"field": 1e-9}]
-        return State(position, _json_line(message), message)
+        return State(_json_line(message), message, covers, waits_for)
+
+
+def _part(descriptor: Json, position: int) -> Json:
+    return {"stream_descriptor": descriptor, "stream_state": {"cursor": position}}
 
 
 #: As `_json_line` writes it.

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from integration_tests.chaos import model
+from integration_tests.chaos.kept import Kept
 from integration_tests.chaos.leaks import leaks
 from integration_tests.chaos.process import Ended
 from integration_tests.chaos.relay import Relay
 from integration_tests.chaos.scenario import Scenario
-from integration_tests.chaos.source import Json, Row, State
+from integration_tests.chaos.source import Json, Row, State, Stream
 from integration_tests.chaos.witness import Witness
 from sandbox.hackle import Sandbox as Hackle
 from sandbox.heap import Sandbox as Heap
@@ -29,46 +30,158 @@ def must(holds: bool, promise: str, *facts: object) -> None:
 
 
 class States:
-    """Takes the states of one process as they are seen: each must be the next, and not early."""
+    """Takes the states of one process as they are seen: each must be due, and not early.
 
-    def __init__(self, source: Sequence[Row | State], is_settled: Callable[[int], bool]) -> None:
+    A state is due when all states before it that cover a stream of its own have left. It waits for
+    the rows of its stream, or for all. Rows are settled when the service has taken or refused them,
+    or, where rejected ones are `kept`, when they are in a file.
+    """
+
+    def __init__(
+        self,
+        source: Sequence[Row | State],
+        is_settled: Callable[[int], bool],
+        kept: Kept | None = None,
+    ) -> None:
         self._source = source
         self._is_settled = is_settled
+        self._kept = kept
         self.seen = 0
-        #: How much of `source` the states seen vouch for.
-        self.safe = 0
+        #: By its id, where a state stands.
+        self._at = {one.message["id"]: at for at, one in _states(source)}
+        #: By stream, None for one that the catalog lacks: where its states stand that wait.
+        self._due: dict[int | None, deque[int]] = {}
+        for at, state in _states(source):
+            for stream in state.covers or (None,):
+                self._due.setdefault(stream, deque()).append(at)
+        self._counted = _counted(source)
+        #: By stream, rows that no state has waited for yet, and where they stand.
+        self._waiting: dict[int | None, deque[tuple[int, Row]]] = {}
+        for at, row in _rows(source):
+            self._waiting.setdefault(row.stream, deque()).append((at, row))
 
     def take(self, message: Json) -> None:
         """A state was read from the connector's stdout just now."""
         self.seen += 1
-        rows: list[Row] = []
-        while self.safe < len(self._source):
-            one = self._source[self.safe]
-            self.safe += 1
-            if isinstance(one, State):
-                return self._compare(one, rows, message)
-            rows.append(one)
-        raise BrokenPromiseError("no state comes out that did not come in")
-
-    def _compare(self, expected: State, rows: list[Row], message: Json) -> None:
-        mapped = [row.number for row in rows if row.fate != "unmapped"]
-        missing = [number for number in mapped if not self._is_settled(number)]
-        must(not missing, "no state leaves before its rows are settled", missing[:5])
+        at = self._at.pop(message.get("id"), None)
+        if at is None:
+            raise BrokenPromiseError("no state comes out that did not come in")
+        state = self._source[at]
+        assert isinstance(state, State)
+        for stream in state.covers or (None,):
+            must(self._due[stream].popleft() == at, "a stream's states come in order", self.seen)
+        self._await(at, state)
         stats = message["state"].pop("destinationStats")
-        must(message == expected.message, "states come back as they came, in order", self.seen)
+        must(message == state.message, "states come back as they came", self.seen)
         told = stats["recordCount"], stats["rejectedRecordCount"]
-        must(told == model.counts(rows), "a state's counts are right", self.seen, told)
+        must(told == model.counts(self._counted[at]), "a state's counts are right", self.seen, told)
+
+    def _await(self, at: int, state: State) -> None:
+        rows: list[Row] = []
+        for stream in (*state.waits_for, None):
+            waiting = self._waiting.get(stream, deque())
+            while waiting and waiting[0][0] < at:
+                rows.append(waiting.popleft()[1])
+        early = [
+            row.number
+            for row in rows
+            if row.fate != "unmapped" and not self._is_settled(row.number)
+        ]
+        must(not early, "no state leaves before its rows are settled", early[:5])
+        rejected = [row for row in rows if row.fate != "lands"]
+        if self._kept is not None and rejected:
+            self._kept.look()
+            lost = [row.number for row in rejected if not self._kept.holds(row)]
+            must(not lost, "no state leaves before what was rejected is kept", lost[:5])
+
+    @property
+    def left(self) -> tuple[Row | State, ...]:
+        """What a source says that is started again: what no state that left vouches for.
+
+        Rows of no stream are vouched for by the next state of any kind.
+        """
+        waiting = {*self._at.values()}
+        gone = [at for at, _ in _states(self._source) if at not in waiting]
+        last: dict[int | None, int] = {}
+        for at in gone:
+            state = self._source[at]
+            assert isinstance(state, State)
+            last |= dict.fromkeys((*state.covers, None), at)
+        safe = {*gone}
+        safe |= {at for at, row in _rows(self._source) if at < last.get(row.stream, -1)}
+        return tuple(one for at, one in enumerate(self._source) if at not in safe)
 
 
-def ended_well(ended: Ended, source: Sequence[Row | State], states: int) -> None:
+def _states(source: Sequence[Row | State]) -> list[tuple[int, State]]:
+    return [(at, one) for at, one in enumerate(source) if isinstance(one, State)]
+
+
+def _rows(source: Sequence[Row | State]) -> list[tuple[int, Row]]:
+    return [(at, one) for at, one in enumerate(source) if isinstance(one, Row)]
+
+
+def _counted(source: Sequence[Row | State]) -> dict[int, list[Row]]:
+    """By where a state stands, the rows that count in it: each in the next of its stream.
+
+    Rows of no stream count in the next of any kind.
+    """
+    counted: dict[int, list[Row]] = {at: [] for at, _ in _states(source)}
+    following: dict[int | None, int] = {}
+    for at in reversed(range(len(source))):
+        one = source[at]
+        if isinstance(one, State):
+            following |= dict.fromkeys((*one.covers, None), at)
+        elif one.stream in following:
+            counted[following[one.stream]].append(one)
+    return counted
+
+
+def ended_well(
+    ended: Ended, source: Sequence[Row | State], states: int, streams: Sequence[Stream]
+) -> None:
     """A process that was let live: exit 0, all states out, and the books balance."""
     must(ended.code == 0, "the connector ends with 0", ended.code)
     must(not ended.stderr, "stderr stays empty", len(ended.stderr))
-    expected = sum(isinstance(one, State) for one in source)
+    expected = len(_states(source))
     must(states == expected, "every state leaves", states, expected)
-    rows = [one for one in source if isinstance(one, Row)]
-    told = tuple(ended.ledger.get(name) for name in ("read", "accepted", "rejected"))
-    must(told == (len(rows), *model.counts(rows)), "the ledger is right", told)
+    rows = [row for _, row in _rows(source)]
+    _ledger(ended.ledger, rows)
+    if len(streams) > 1:
+        for at, stream in enumerate(streams):
+            of = f" of `{stream.namespace}`" if stream.namespace else ""
+            ledger = ended.ledger_of(f" of stream `{stream.name}`{of}")
+            _ledger(ledger, [row for row in rows if row.stream == at])
+
+
+def _ledger(ledger: Json, rows: Iterable[Row]) -> None:
+    accepted, rejected = model.counts(rows)
+    told = tuple(ledger.get(name) for name in ("read", "accepted", "rejected"))
+    must(told == (accepted + rejected, accepted, rejected), "the ledger is right", told)
+
+
+def files_are_right(scenario: Scenario, kept: Kept) -> None:
+    """What was rejected is in its stream's files as it came, and nothing else is in any."""
+    kept.look()
+    rows = {row.number: row for row in scenario.rows}
+    for number, folders in kept.folders.items():
+        row = rows[number]
+        must(row.fate != "lands", "only what was rejected is kept", number)
+        must(folders == {kept.expected(row)}, "it is in its stream's folder", number, *folders)
+        alike = all(_same_line(line, row) for line in kept.lines[number])
+        must(alike, "it is kept as it came", number)
+    lost = [row.number for row in rows.values() if row.fate != "lands" and not kept.holds(row)]
+    must(not lost, "all that was rejected is kept", len(lost), lost[:5])
+
+
+def _same_line(line: bytes, row: Row) -> bool:
+    """Whether it is the row, when it was read and why it was rejected aside."""
+    if row.data is None:
+        return line == row.line.removesuffix(b"\n")
+    ours, theirs = json.loads(row.line), json.loads(line)
+    for record in (ours["record"], theirs["record"]):
+        record.pop("emitted_at")
+        record.pop("meta", None)
+    return same(theirs, ours)
 
 
 def requests_were_right(
@@ -118,14 +231,11 @@ def the_input_is_held(scenario: Scenario, held_by: Heap | Hackle, witness: Witne
 
 
 def _heap_holds(scenario: Scenario, heap: Heap) -> None:
-    if scenario.api == "track":
-        _events(model.events(scenario), heap.events(), _may_double(scenario))
-    elif scenario.api == "add_user_properties":
-        held = {user["identity"]: user["properties"] for user in heap.users()}
-        _profiles(model.profiles(scenario), held)
-    else:
-        held = {account["account_id"]: account["properties"] for account in heap.accounts()}
-        _profiles(model.profiles(scenario), held)
+    _events(model.events(scenario), heap.events(), _may_double(scenario))
+    users = {user["identity"]: user["properties"] for user in heap.users()}
+    _profiles(model.profiles(scenario, "add_user_properties"), users)
+    accounts = {account["account_id"]: account["properties"] for account in heap.accounts()}
+    _profiles(model.profiles(scenario, "add_account_properties"), accounts)
 
 
 def _may_double(scenario: Scenario) -> set[int]:
@@ -174,10 +284,16 @@ def _copies(events: list[Json], witness: Witness) -> None:
         must(not differ, "a repeat is the same event", *differ)
 
 
-def _profiles(expected: dict[str, Json], held: dict[str, Any]) -> None:
+def _profiles(expected: dict[str, dict[str, list[Any]]], held: dict[str, Any]) -> None:
     must(held.keys() == expected.keys(), "who is there is right", len(held), len(expected))
-    wrong = [key for key in expected if held[key] != expected[key]]
-    if wrong:
-        theirs, ours = held[wrong[0]], expected[wrong[0]]
-        names = [name for name in theirs | ours if theirs.get(name) != ours.get(name)]
-        must(False, "properties equal the input applied in order", len(wrong), sorted(names)[:5])
+    wrong = [name for key in expected for name in _wrong(expected[key], held[key])]
+    must(not wrong, "properties equal the input applied in order", len(wrong), *sorted(wrong)[:5])
+
+
+def _wrong(expected: dict[str, list[Any]], held: dict[str, Any]) -> list[str]:
+    """Names of the properties of one user or account that are not as they may be."""
+    differ = expected.keys() ^ held.keys()
+    return [
+        *differ,
+        *(name for name in expected.keys() & held.keys() if held[name] not in expected[name]),
+    ]

@@ -39,8 +39,8 @@ class Witness:
     unanswered: Counter[int] = field(default_factory=Counter)
     refused: set[int] = field(default_factory=set)
     #: Rows in the order in which they were first accepted: of one event, by what it is known by,
-    #: and of one user or account.
-    order: dict[str, list[int]] = field(default_factory=dict)
+    #: and of one user or account, whichever stream they are of; by where they were sent.
+    order: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     #: Requests of this process by the hash of their bytes: arrived, and settled.
     arrived: Counter[bytes] = field(default_factory=Counter)
     settled: Counter[bytes] = field(default_factory=Counter)
@@ -63,7 +63,7 @@ class Witness:
             if message["type"] == "http.request":
                 parts.append(message.get("body", b""))
                 if not message.get("more_body", False):
-                    asked.append(_Request.of(b"".join(parts)))
+                    asked.append(_Request.of(scope["path"], b"".join(parts)))
                     self._note(asked[-1])
                     self.at("request", self.arrived.total())
             return message
@@ -86,30 +86,31 @@ class Witness:
         self.settled[request.digest] += 1
         if status == 200:
             for item in request.items:
-                self._accept(item)
+                self._accept(request.path, item)
         elif len(request.rows) == 1:
             self.refused.update(request.rows)
 
-    def _accept(self, item: dict[str, Any]) -> None:
+    def _accept(self, path: str, item: dict[str, Any]) -> None:
         known_by = next(item[name] for name in (*_KEYS, *_IDENTITIES) if name in item)
         for row in _rows(item):
             if row not in self.accepted:
-                self.order.setdefault(known_by, []).append(row)
+                self.order.setdefault((path, known_by), []).append(row)
             self.accepted[row] += 1
 
 
 class _Request(NamedTuple):
+    path: str
     digest: bytes
     items: list[dict[str, Any]]
     rows: list[int]
 
     @staticmethod
-    def of(body: bytes) -> _Request:
+    def of(path: str, body: bytes) -> _Request:
         # Hackle's has two lists more, which stay empty.
         lists = (value for value in orjson.loads(body).values() if isinstance(value, list))
         items = [item for items in lists for item in items]
         rows = [row for item in items for row in _rows(item)]
-        return _Request(hashlib.blake2b(body, digest_size=16).digest(), items, rows)
+        return _Request(path, hashlib.blake2b(body, digest_size=16).digest(), items, rows)
 
 
 def _rows(item: dict[str, Any]) -> list[int]:

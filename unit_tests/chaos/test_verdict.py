@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from copy import deepcopy
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
 from integration_tests.chaos import model, play
+from integration_tests.chaos.kept import Kept
 from integration_tests.chaos.leaks import leaks
-from integration_tests.chaos.scenario import APIS, drawn
-from integration_tests.chaos.source import Row, State
-from integration_tests.chaos.verdict import BrokenPromiseError, States, same, the_input_is_held
+from integration_tests.chaos.scenario import APIS, Scenario, drawn
+from integration_tests.chaos.source import Row, State, Stream
+from integration_tests.chaos.verdict import (
+    BrokenPromiseError,
+    States,
+    files_are_right,
+    same,
+    the_input_is_held,
+)
 from integration_tests.chaos.witness import Witness
 from sandbox.hackle import Sandbox as Hackle
 from sandbox.hackle import SandboxOptions as HackleOptions
@@ -44,9 +54,24 @@ def test_a_failed_run_says_how_to_have_it_again(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_runs_are_of_all_kinds() -> None:
-    """All APIs, 1 to 8 requests at once, deaths, hangs, poison, 413, and states of any density."""
-    runs = [drawn("heap", 1, run, 300) for run in range(100)]
-    assert {run.api for run in runs} == set(APIS["heap"])
+    """All APIs, 1 to 8 requests at once, deaths, hangs, poison, 413, and states of any density.
+
+    A third of all runs, those into Hackle among them, loads several streams, in all ways.
+    """
+    runs = [drawn("heap", 1, run, 300) for run in range(160)]
+    several = [run for run in runs if len(run.streams) > 1]
+    assert len(several) > (160 + 60) / 3
+    assert {run.choice for run in runs} == {"for all", "by_stream", "by_object"}
+    assert {len(run.streams) for run in several} == {2, 3}
+    of_one_api = [run for run in several if len({each.api for each in run.streams}) == 1]
+    of_one_name = [run for run in several if len({each.name for each in run.streams}) == 1]
+    assert of_one_api
+    assert of_one_name
+    assert sum(len(run.deaths) for run in several) >= 20
+    kinds = {one.message["state"]["type"] for run in several for one in states_of(run)}
+    assert kinds == {"STREAM", "GLOBAL", "LEGACY"}
+    assert {run.keeps for run in several} == {True, False}
+    assert {run.streams[0].api for run in runs} == set(APIS["heap"])
     assert {run.requests_in_flight for run in runs} == set(range(1, 9))
     assert sum(len(run.deaths) for run in runs) >= 40
     assert any(run.hangs for run in runs)
@@ -57,7 +82,7 @@ def test_the_runs_are_of_all_kinds() -> None:
 
 def test_the_runs_into_hackle() -> None:
     """Repeats dropped and kept, deaths with both; values of each kind, and events without one."""
-    runs = [drawn("hackle", 1, run, 100) for run in range(40)]
+    runs = [drawn("hackle", 1, run, 100) for run in range(60)]
     assert {(run.once, bool(run.deaths)) for run in runs} == {
         *((True, True), (True, False), (False, True), (False, False)),
     }
@@ -68,30 +93,42 @@ def test_the_runs_into_hackle() -> None:
     assert {str, float, list, dict} <= {type(amount) for amount in amounts}
 
 
-SCENARIO = next(
-    run
-    for run in (drawn("heap", 3, number, 300) for number in range(100))
-    if sum(isinstance(one, State) for one in run.source) > 10
-)
+def states_of(run: Scenario) -> list[State]:
+    return [one for one in run.source if isinstance(one, State)]
 
 
-def outgoing(settled: bool = True) -> tuple[States, list[dict[str, Any]]]:
+def with_states(streams: int) -> Scenario:
+    """A run with many states, of so many streams."""
+    return next(
+        run
+        for run in (drawn("heap", 3, number, 300) for number in range(200))
+        if len(states_of(run)) > 10 and len(run.streams) == streams
+    )
+
+
+SCENARIO, THREE = with_states(1), with_states(3)
+
+
+def outgoing(
+    scenario: Scenario = SCENARIO, is_settled: Callable[[int], bool] = lambda _: True
+) -> tuple[States, list[dict[str, Any]]]:
     """A judge of states, and the states as a good connector lets them out."""
     rows: list[Row] = []
     said = []
-    for one in SCENARIO.source:
+    for one in scenario.source:
         if isinstance(one, Row):
             rows.append(one)
             continue
-        accepted, rejected = model.counts(rows)
+        own = [row for row in rows if row.stream is None or row.stream in one.covers]
+        rows = [row for row in rows if row not in own]
+        accepted, rejected = model.counts(own)
         message = deepcopy(one.message)
         message["state"]["destinationStats"] = {
             "recordCount": float(accepted),
             "rejectedRecordCount": float(rejected),
         }
         said.append(message)
-        rows = []
-    return States(SCENARIO.source, lambda _: settled), said
+    return States(scenario.source, is_settled), said
 
 
 def judge(states: States, said: list[dict[str, Any]]) -> None:
@@ -99,11 +136,106 @@ def judge(states: States, said: list[dict[str, Any]]) -> None:
         states.take(deepcopy(message))
 
 
-def test_good_states_pass() -> None:
+@pytest.mark.parametrize("scenario", [SCENARIO, THREE], ids=["one", "three"])
+def test_good_states_pass(scenario: Scenario) -> None:
     """States as they came, in order, with the right counts."""
-    states, said = outgoing()
+    states, said = outgoing(scenario)
     judge(states, said)
-    assert states.safe == len(SCENARIO.source)
+    assert states.left == ()
+
+
+def row(number: int, stream: int | None, fate: Literal["lands", "unmapped"] = "lands") -> Row:
+    return Row(number, b"{}", fate, None, stream)
+
+
+def state(number: int, covers: set[int], waits_for: set[int]) -> State:
+    return State(b"", {"id": number, "state": {}}, frozenset(covers), frozenset(waits_for))
+
+
+def said_of(state: State, accepted: int, rejected: int = 0) -> dict[str, Any]:
+    counts = {"recordCount": accepted, "rejectedRecordCount": rejected}
+    return {**state.message, "state": {"destinationStats": counts}}
+
+
+#: A row of each of two streams, and one of none.
+TWO = (row(1, 0), row(2, 1), row(3, None, "unmapped"))
+
+
+@pytest.mark.parametrize(
+    ("covers", "waits_for", "is_early"),
+    [
+        ({0}, {0}, False),  # STREAM
+        ({1}, {1}, True),
+        ({0}, {0, 1}, True),  # GLOBAL that lists one
+        ({0, 1}, {0, 1}, True),  # LEGACY
+        (set(), {0, 1}, True),  # of a stream that the catalog lacks
+    ],
+)
+def test_what_a_state_waits_for(covers: set[int], waits_for: set[int], is_early: bool) -> None:
+    """A STREAM state for its stream, all others for all; here one row is not settled."""
+    one = state(7, covers, waits_for)
+    states = States((*TWO, one), lambda number: number == 1)
+    accepted = len(covers)
+    if is_early:
+        with pytest.raises(BrokenPromiseError, match="before its rows"):
+            states.take(said_of(one, accepted, 1))
+    else:
+        states.take(said_of(one, accepted, 1))
+        assert states.left == (TWO[1],)
+
+
+def test_a_row_counts_in_the_next_state_of_its_stream() -> None:
+    """What is of no stream counts in the next of any; a held stream's rows stay its own."""
+    first, second = state(7, {0}, {0}), state(8, {1}, {1})
+    source = (*TWO, first, row(4, 0), second)
+    for told, is_right in (((1, 0), True), ((2, 0), False), ((1, 1), False)):
+        states = States(source, lambda _: True)
+        states.take(said_of(first, 1, 1))
+        assert states.left == (TWO[1], row(4, 0), second)
+        if is_right:
+            states.take(said_of(second, *told))
+            assert states.left[0] == row(4, 0)
+        else:
+            with pytest.raises(BrokenPromiseError, match="counts"):
+                states.take(said_of(second, *told))
+
+
+def test_states_that_share_a_stream_keep_their_order() -> None:
+    """One of another stream may go ahead; one for all may not."""
+    own, other, both = state(7, {0}, {0}), state(8, {1}, {1}), state(9, {0, 1}, {0, 1})
+    states = States((own, other, both), lambda _: True)
+    states.take(said_of(other, 0))
+    with pytest.raises(BrokenPromiseError, match="in order"):
+        states.take(said_of(both, 0))
+
+
+def test_a_rejected_row_is_in_its_streams_file(tmp_path: Path) -> None:
+    """Before a state behind it leaves; in no other stream's, and as it came."""
+    streams = [Stream("people", "track", True, "us"), Stream("people", "track", True, "eu")]
+    line = b'{"type": "RECORD", "record": {"data": {"n": 1}, "emitted_at": 5}}'
+    scenario = replace(THREE, streams=tuple(streams), source=(Row(1, line, "refused", {}, 1),))
+    one = state(7, {1}, {1})
+    kept = Kept(tmp_path, streams)
+    with pytest.raises(BrokenPromiseError, match="is kept"):
+        States((*scenario.rows, one), lambda _: True, kept).take(said_of(one, 0, 1))
+    noted = line.replace(b"5}", b'5, "meta": {"rejection_reason": "x"}}')
+    for folder, spoiled, problem in (
+        ("0/us/people", noted, "its stream's folder"),
+        ("0/eu/people", noted.replace(b"data", b"datum"), "as it came"),
+        ("0/eu/people", noted.replace(b"1", b"2"), "only what was rejected"),
+    ):
+        path = tmp_path / problem / folder / "a.jsonl"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(spoiled + b"\n")
+        landed = Row(2, line, "lands", {}, 1)
+        of_both = replace(scenario, source=(*scenario.source, landed))
+        with pytest.raises(BrokenPromiseError, match=problem):
+            files_are_right(of_both, Kept(tmp_path / problem, streams))
+        path.unlink()
+        path.write_bytes(noted + b"\n")
+    good = Kept(tmp_path / "as it came", streams)
+    files_are_right(scenario, good)
+    States((*scenario.rows, one), lambda _: True, good).take(said_of(one, 0, 1))
 
 
 def swapped(said: list[dict[str, Any]]) -> None:
@@ -133,12 +265,16 @@ def test_bad_states_are_found(spoil: Any) -> None:
 
 def test_an_early_state_is_found() -> None:
     """A state whose rows Heap has not settled."""
-    states, said = outgoing(settled=False)
+    states, said = outgoing(is_settled=lambda _: False)
     with pytest.raises(BrokenPromiseError, match="before its rows"):
         judge(states, said)
 
 
-HACKLE = next(run for run in (drawn("hackle", 5, n, 60) for n in range(20)) if not run.once)
+HACKLE = next(
+    run
+    for run in (drawn("hackle", 5, number, 60) for number in range(20))
+    if not run.once and run.streams[0].keyed
+)
 
 
 def landed(local: Hackle, *, like: str = "") -> Witness:
