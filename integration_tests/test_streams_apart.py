@@ -249,3 +249,42 @@ def test_two_streams_to_one_account_in_the_order_of_the_input(connector: Connect
         connector.write_here(config(heap.url, entries), lines, catalog("a", "b")).succeeded()
         values = {each["account_id"]: each["properties"]["n"] for each in heap.accounts()}
     assert values == {f"company {n % 7}": n for n in range(2_993, 3_000)}
+
+
+def test_what_hangs_takes_no_place_of_another(connector: Connector, serve: Serve) -> None:
+    """Of eight requests at once users hold one, and events have all others."""
+    lock = threading.Condition()
+    over, full = threading.Event(), threading.Event()
+    under_way: dict[str, int] = {"users": 0, "events": 0}
+    proven: set[str] = set()
+    most = 0
+
+    def script(_: int, body: bytes) -> Answer:
+        nonlocal most
+        kind = "users" if b'"users":' in body else "events"
+        with lock:
+            under_way[kind] += 1
+            most = max(most, sum(under_way.values()))
+            is_first = kind not in proven
+            proven.add(kind)
+            if under_way == {"users": 1, "events": 7}:
+                full.set()
+        if kind == "users":
+            over.wait(60)
+        elif not is_first:
+            full.wait(60)
+        with lock:
+            under_way[kind] -= 1
+        return TAKEN
+
+    both = config(serve(script), ENTRIES[:2], requests_in_flight=8, events_per_minute=0)
+    process = connector.start_write(both, catalog("orders", "users"))
+    lines = [row("users", number) for number in range(3_000)]
+    lines += [row("orders", number) for number in range(12_000)]
+    process.send_all([*lines, state("orders", 1), state("users", 2)])
+    assert full.wait(60)
+    process.wait_for(b'"STATE"')
+    over.set()
+    outcome = process.finish().succeeded()
+    assert [each["id"] for each in outcome.states] == [1, 2]
+    assert most == 8

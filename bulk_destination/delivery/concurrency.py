@@ -24,6 +24,7 @@ it is tried: a few more requests at once, and where they bring more rows a secon
 """
 
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -120,16 +121,60 @@ class _Known:
     seconds: float
 
 
+class Places:
+    """What requests to several endpoints may be under way at once, `most` of all together.
+
+    One endpoint may have nearly all of them: an even share would lie idle where a stream has ended,
+    or is slow. But each always has one for itself, though `most` be less, so that what hangs at one
+    holds up no other.
+    """
+
+    def __init__(self, most: int, endpoints: int) -> None:
+        self._most = most
+        self._under_way = [0] * endpoints
+        #: Called where an endpoint was told that there is no place, when there may be one.
+        self.tell: list[Callable[[], None]] = [lambda: None] * endpoints
+        self._told_no: set[int] = set()
+
+    def has_one_for(self, endpoint: int) -> bool:
+        """Whether a try to an endpoint may begin."""
+        own = self._under_way[endpoint]
+        of_others = sum(max(1, each) for each in self._under_way) - max(1, own)
+        is_open = own == 0 or own + of_others < self._most
+        if not is_open:
+            self._told_no.add(endpoint)
+        return is_open
+
+    def take(self, endpoint: int) -> None:
+        """A try begins."""
+        self._under_way[endpoint] += 1
+
+    def give_back(self, endpoint: int) -> None:
+        """A try has ended."""
+        self._under_way[endpoint] -= 1
+        waiting, self._told_no = self._told_no, set()
+        for each in waiting:
+            self.tell[each]()
+
+
 class ConcurrencyLimit:
     """The number of requests at once, and the distance of their starts. Times are in seconds.
 
     Ask `opens_in` before each try; tell of it by `begin` and `end`. Where `least` and `most` are
     the same, the number is fixed, and only the distance is found. `second` is that of the distance:
-    at least one try in it starts.
+    at least one try in it starts. Of several endpoints each has a limit, and takes its places of
+    what they have together.
     """
 
     def __init__(
-        self, start: int = START, least: int = 1, most: int = MOST, second: float = 1.0
+        self,
+        start: int = START,
+        least: int = 1,
+        most: int = MOST,
+        second: float = 1.0,
+        *,
+        places: Places | None = None,
+        endpoint: int = 0,
     ) -> None:
         #: Requests that may be under way now.
         self.limit = start
@@ -147,10 +192,19 @@ class ConcurrencyLimit:
         #: Trials that failed on end.
         self._failed = 0
         self._pace = _Pace()
+        self._places = places
+        self._endpoint = endpoint
+
+    def when_there_is_room(self, tell: Callable[[], None]) -> None:
+        """`tell` is called when another endpoint has given back what one here was waiting for."""
+        if self._places is not None:
+            self._places.tell[self._endpoint] = tell
 
     def opens_in(self, now: float) -> float | None:
         """Seconds until a try may begin; None while that hangs on one that is under way."""
         if self.under_way >= self.limit:
+            return None
+        if self._places is not None and not self._places.has_one_for(self._endpoint):
             return None
         return self._pace.opens_in(now / self._second) * self._second
 
@@ -159,6 +213,8 @@ class ConcurrencyLimit:
         if not self.under_way and not self._round.busy:
             self._round.began = now
         self._pass(now)
+        if self._places is not None:
+            self._places.take(self._endpoint)
         self.under_way += 1
         self._round.peak = max(self._round.peak, self.under_way)
         self._pace.begin(now / self._second)
@@ -167,6 +223,8 @@ class ConcurrencyLimit:
     def end(self, ended: Try, answer: Answer, rows: int, now: float) -> None:
         """A try has ended; it carried `rows`."""
         self._pass(now)
+        if self._places is not None:
+            self._places.give_back(self._endpoint)
         self.under_way -= 1
         if answer is Answer.TOO_MANY:
             self._pace.refused(ended.began / self._second, now / self._second)

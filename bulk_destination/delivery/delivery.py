@@ -41,7 +41,7 @@ class Delivery:
     """What one sync sends. All methods are for the owner's thread.
 
     Each sender has a `client` of its own. `limit` says how many requests may be under way. Where
-    several `streams` come here, `add_of` says which one an item is of.
+    several `streams` come here, `add_of` says which one an item is of. `changed` is as for `Turns`.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Delivery:
         stopping: threading.Event,
         quotas: Quotas | None = None,
         streams: Sequence[int] = (0,),
+        changed: threading.Condition | None = None,
     ) -> None:
         self._client = client
         self._merges = merges
@@ -81,6 +82,7 @@ class Delivery:
             identities=identities,
             app=self._app_quota,
             streams=streams,
+            changed=changed,
         )
 
     @property

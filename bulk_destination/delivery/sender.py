@@ -120,7 +120,7 @@ class Turns:
     """Who may send what, and when: all senders ask here. Thread-safe.
 
     `waits` is told that something waits for a quota of its own: seconds, and whether for that of
-    single identities.
+    single identities. Where several endpoints share places, each has a `changed` by the same lock.
     """
 
     def __init__(
@@ -133,6 +133,7 @@ class Turns:
         identities: IdentityLimit | None = None,
         app: AppQuota | None = None,
         streams: Sequence[int] = (0,),
+        changed: threading.Condition | None = None,
     ) -> None:
         self._backlog = backlog
         self._limit = limit
@@ -142,7 +143,8 @@ class Turns:
         self._identities = identities
         self._app = app
         #: Held while any of these is looked at or changed; told when one is.
-        self._changed = threading.Condition()
+        self._changed = threading.Condition() if changed is None else changed
+        limit.when_there_is_room(self._tell)
         self._stopped = False
         #: How many requests the service has accepted.
         self.accepted = 0

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bulk_destination.connection import Connection, Route
-from bulk_destination.delivery.concurrency import MOST, ConcurrencyLimit
+from bulk_destination.delivery.concurrency import MOST, ConcurrencyLimit, Places
 from bulk_destination.delivery.deliveries import Deliveries
 from bulk_destination.delivery.delivery import Delivery
 from bulk_destination.delivery.held_delivery import HeldDelivery
@@ -71,6 +71,8 @@ def deliveries_by(
     policy = surroundings.retry_policy or RetryPolicy(
         give_up_after=connection.config.max_retry_seconds
     )
+    places = Places(most or MOST, len(ways)) if len(ways) > 1 else None
+    lock = threading.RLock()
     ways_by_stream = {stream: number for number, way in enumerate(ways) for stream in way.streams}
 
     def deliver(number: int, way: Way) -> Delivery | HeldDelivery:
@@ -99,13 +101,14 @@ def deliveries_by(
                 tell=lambda *retry: tell(Retries(*retry)),
             ),
             endpoint.max_items,
-            _limit(most, len(ways), surroundings.second),
+            _limit(most, surroundings.second, places, number),
             merges=way.routes[0].mapper.merges,
             report=tell,
             clock=surroundings.clock,
             stopping=stopping,
             quotas=way.quotas,
             streams=way.streams,
+            changed=threading.Condition(lock),
         )
 
     return Deliveries(
@@ -114,12 +117,13 @@ def deliveries_by(
     )
 
 
-def _limit(requests_in_flight: int | None, endpoints: int, second: float) -> ConcurrencyLimit:
-    """The number that was given, or one to be found; of several endpoints, the share of one."""
-    if requests_in_flight is None:
-        return ConcurrencyLimit(most=MOST // endpoints, second=second)
-    share = max(1, requests_in_flight // endpoints)
-    return ConcurrencyLimit(share, share, share, second)
+def _limit(
+    given: int | None, second: float, places: Places | None, number: int
+) -> ConcurrencyLimit:
+    """The number of requests at once that was given, or one to be found."""
+    if given is None:
+        return ConcurrencyLimit(second=second, places=places, endpoint=number)
+    return ConcurrencyLimit(given, given, given, second, places=places, endpoint=number)
 
 
 def files_of(

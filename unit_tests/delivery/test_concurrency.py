@@ -5,6 +5,7 @@ The figures are the worst of the seeds, with some room; all of it is the same on
 
 from __future__ import annotations
 
+from functools import partial
 from statistics import mean
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulk_destination.delivery.concurrency import MOST, START, Answer, ConcurrencyLimit, Try
+from bulk_destination.delivery.concurrency import (
+    MOST,
+    START,
+    Answer,
+    ConcurrencyLimit,
+    Places,
+    Try,
+)
 from unit_tests.delivery.simulation import ROWS, Service, Simulation
 
 if TYPE_CHECKING:
@@ -310,3 +318,49 @@ def test_laws(steps: list[tuple[Answer, float, int, bool]]) -> None:
             under_way.append(limit.begin(now))
         assert limit.under_way == len(under_way)
         assert 1 <= limit.limit <= MOST
+
+
+# -- several endpoints ---------------------------------------------------------------------------
+
+
+@given(
+    st.integers(1, 64),
+    st.integers(2, 5),
+    st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=300),
+)
+def test_places_of_several_endpoints(
+    most: int, endpoints: int, tries: list[tuple[int, bool]]
+) -> None:
+    """Never more than the number, but one for each; who was told no hears of the next place."""
+    places = Places(most, endpoints)
+    under_way = [0] * endpoints
+    told: set[int] = set()
+    places.tell = [partial(told.add, endpoint) for endpoint in range(endpoints)]
+    refused: set[int] = set()
+    for number, begins in tries:
+        endpoint = number % endpoints
+        if begins:
+            if places.has_one_for(endpoint):
+                places.take(endpoint)
+                under_way[endpoint] += 1
+            else:
+                refused.add(endpoint)
+        elif under_way[endpoint]:
+            told.clear()
+            places.give_back(endpoint)
+            under_way[endpoint] -= 1
+            assert told == refused
+            refused.clear()
+        assert sum(under_way) <= max(most, endpoints)
+        for each, own in enumerate(under_way):
+            if not own:
+                assert places.has_one_for(each)
+    for each in range(endpoints):
+        while under_way[each]:
+            places.give_back(each)
+            under_way[each] -= 1
+    alone = 0
+    while places.has_one_for(0):
+        places.take(0)
+        alone += 1
+    assert alone == max(1, most - (endpoints - 1))
