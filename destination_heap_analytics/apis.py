@@ -32,7 +32,7 @@ from bulk_destination.mapping.payload_json import dump
 from bulk_destination.mapping.presence import Presence
 from bulk_destination.mapping.properties import PropertyMapper, Scalar, cut
 from bulk_destination.mapping.reading import Reading
-from bulk_destination.mapping.record_mapper import Payload, RecordMapper
+from bulk_destination.mapping.record_mapper import MapRecord, Payload, RecordMapper
 from bulk_destination.mapping.stream import Stream
 from bulk_destination.mapping.times import Now, Times, utc_milliseconds, zone_assumed
 from bulk_destination.mapping.values import (
@@ -145,38 +145,52 @@ class Track:
         )
         self.defaulted = 0
         self._now = now
+        self.payload = self._compiled()
 
-    def payload(self, record: Record, emitted_at: object) -> Payload | Rejected | Skipped:
-        if DELETED_AT in record and self._skips_deleted and is_deleted(record):
-            return DELETED
-        identity = self._read_identity(self._identity(record))
-        if isinstance(identity, Rejected):
-            return identity
-        event = event_name(self._event(record))
-        if isinstance(event, Rejected):
-            return event
-        row = self._keys.row(record)
-        if isinstance(row, Rejected):
-            return row
-        when = self._timestamp(record)
-        if when is not MISSING:
-            self._timestamp_seen = True
-        defaulted = is_nothing(when)
-        if defaulted:
-            self.defaulted += 1
-        moment = utc_milliseconds(self._now()) if defaulted else self._times.read(when)
-        if isinstance(moment, Rejected):
-            return moment
-        mapped = {
-            "event": event,
-            "identity": identity,
-            "properties": self._mapper.properties(record, self.adjustments),
-            "timestamp": moment,
-        }
-        body = dump(mapped, self.adjustments)
-        timeless = (lambda: emitted(emitted_at)) if defaulted else None
-        key = self._keys.key(row, record, mapped, body, timeless)
-        return identity, body[:-1] + b',"idempotency_key":"' + key.encode() + b'"}', key
+    def _compiled(self) -> MapRecord:
+        """`payload`, with what is the same for every record in its variables."""
+        look_up, read_identity, skips_deleted = (
+            self._identity,
+            self._read_identity,
+            self._skips_deleted,
+        )
+        event_of, time_of, keys = self._event, self._timestamp, self._keys
+        row_of, key_of, read_time, now = keys.row, keys.key, self._times.read, self._now
+        properties_of, adjustments = self._mapper.properties, self.adjustments
+
+        def payload(record: Record, emitted_at: object) -> Payload | Rejected | Skipped:
+            if DELETED_AT in record and skips_deleted and is_deleted(record):
+                return DELETED
+            identity = read_identity(look_up(record))
+            if isinstance(identity, Rejected):
+                return identity
+            event = event_name(event_of(record))
+            if isinstance(event, Rejected):
+                return event
+            row = row_of(record)
+            if isinstance(row, Rejected):
+                return row
+            when = time_of(record)
+            if when is not MISSING:
+                self._timestamp_seen = True
+            defaulted = is_nothing(when)
+            if defaulted:
+                self.defaulted += 1
+            moment = utc_milliseconds(now()) if defaulted else read_time(when)
+            if isinstance(moment, Rejected):
+                return moment
+            mapped = {
+                "event": event,
+                "identity": identity,
+                "properties": properties_of(record, adjustments),
+                "timestamp": moment,
+            }
+            body = dump(mapped, adjustments)
+            timeless = (lambda: emitted(emitted_at)) if defaulted else None
+            key = key_of(row, record, mapped, body, timeless)
+            return identity, body[:-1] + b',"idempotency_key":"' + key.encode() + b'"}', key
+
+        return payload
 
     def warnings(self) -> list[str]:
         return [
@@ -209,6 +223,7 @@ class _AddProperties:
     _field: ClassVar[str]
     #: Whether a selected property may have a name that Heap reserves.
     _may_clash = False
+    payload: MapRecord
 
     def __init__(
         self,
@@ -231,22 +246,33 @@ class _AddProperties:
             identity, stream.schema, identifier, found_identity
         )
         self._mapper = PropertyMapper(self._selection, stream.schema, PROPERTY_LIMITS)
-        self._fixed = self._mapper.fixed
         self.found = reading.several((f"{identifier.field}_column", found_identity))
 
-    def payload(self, record: Record, emitted_at: object) -> Payload | Rejected | Skipped:  # noqa: ARG002  # only events have a time
-        if DELETED_AT in record and self._skips_deleted and is_deleted(record):
-            return DELETED
-        identity = self._read_identity(self._identity(record))
-        if isinstance(identity, Rejected):
-            return identity
-        properties = self._mapper.properties(record, self.adjustments)
-        if not properties or (self._fixed and self._fixed.issuperset(properties)):
-            return NOTHING_TO_SAY
-        if self._may_clash:
-            self._rename_reserved(properties)
-        item = {self._field: identity, "properties": properties}
-        return identity, dump(item, self.adjustments, option=None), identity
+    def _compiled(self) -> MapRecord:
+        """`payload`, with what is the same for every record in its variables."""
+        look_up, read_identity, skips_deleted = (
+            self._identity,
+            self._read_identity,
+            self._skips_deleted,
+        )
+        properties_of, adjustments = self._mapper.properties, self.adjustments
+        field, fixed, may_clash = self._field, self._mapper.fixed, self._may_clash
+
+        def payload(record: Record, emitted_at: object) -> Payload | Rejected | Skipped:  # noqa: ARG001  # only events have a time
+            if DELETED_AT in record and skips_deleted and is_deleted(record):
+                return DELETED
+            identity = read_identity(look_up(record))
+            if isinstance(identity, Rejected):
+                return identity
+            properties = properties_of(record, adjustments)
+            if not properties or (fixed and fixed.issuperset(properties)):
+                return NOTHING_TO_SAY
+            if may_clash:
+                self._rename_reserved(properties)
+            body = dump({field: identity, "properties": properties}, adjustments, None)
+            return identity, body, identity
+
+        return payload
 
     @property
     def sent_names(self) -> Set[str]:
@@ -278,6 +304,7 @@ class AddUserProperties(_AddProperties):
             column.name in _ID_SPELLINGS for column in self._selection.columns
         )
         self._renamed = False
+        self.payload = self._compiled()
 
     @property
     def sent_names(self) -> Set[str]:
@@ -329,6 +356,7 @@ class AddAccountProperties(_AddProperties):
 
     def __init__(self, config: AccountPropertiesConfig, stream: Stream) -> None:
         super().__init__(config.account_id_column, ACCOUNT, config, stream)
+        self.payload = self._compiled()
 
 
 class DeleteUsers:

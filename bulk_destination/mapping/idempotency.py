@@ -22,12 +22,13 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from json.encoder import encode_basestring_ascii
+from operator import methodcaller
 from typing import Any, Final
 
 import orjson
 
 from bulk_destination.mapping.bookkeeping import OwnColumns
-from bulk_destination.mapping.columns import Record
+from bulk_destination.mapping.columns import Lookup, Record
 from bulk_destination.mapping.payload_json import dump
 from bulk_destination.mapping.stream import Stream
 from bulk_destination.mapping.values import INEXACT, Rejected, may_be_inexact
@@ -52,6 +53,7 @@ class EventKeys:
         self._event_id = event_id
         # By name, as a catalog may give them in any order.
         self._parts = sorted(stream.primary_key)
+        self._lookups = [*map(_lookup, self._parts)]
         self._never_seen = set() if event_id else set(self._parts)
         self._row_is_all = event_id is not None or stream.deduplicates
         self._own = OwnColumns()
@@ -117,25 +119,22 @@ class EventKeys:
         ]
 
     def _primary_key(self, record: Record) -> bytes | Rejected | None:
-        values = [_at(record, path) for path in self._parts]
+        values = [look_up(record) for look_up in self._lookups]
         if self._never_seen:
             self._never_seen -= {
                 path for path, value in zip(self._parts, values, strict=True) if value is not None
             }
-        if not _PLAIN.issuperset(map(type, values)):
-            if any(value is None or _is_no_number(value) for value in values):
-                return None
-            if any(map(may_be_inexact, _scalars(values))):
-                return INEXACT
-            # 1.0 is 1: a source may write a column so once it has been empty.
-            values = [
-                int(one) if type(one) is float and one.is_integer() else one for one in values
-            ]
+        if _PLAIN.issuperset(map(type, values)):
+            return _of_plain(values)
+        if any(value is None or _is_no_number(value) for value in values):
+            return None
+        if any(map(may_be_inexact, _scalars(values))):
+            return INEXACT
+        # 1.0 is 1: a source may write a column so once it has been empty.
+        values = [int(one) if type(one) is float and one.is_integer() else one for one in values]
         # What many rows have for a key is none.
         if any(type(value) is str and not value.strip() for value in values):
             return None
-        if len(values) == 1 and type(values[0]) is str:
-            return b"[" + encode_basestring_ascii(values[0]).encode() + b"]]"
         # Not orjson: two keys beyond 64 bits must not become one.
         # With sorted keys: an object is the same in any order.
         try:
@@ -178,6 +177,25 @@ def _scalars(values: list[Any]) -> Iterator[Any]:
             waiting += value
         else:
             yield value
+
+
+def _of_plain(values: list[int | str]) -> bytes | None:
+    """As the encoder writes integers and texts, which would cost a third of the whole mapping."""
+    texts = []
+    for value in values:
+        if type(value) is not str:
+            texts.append(repr(value))
+        elif value.strip():
+            texts.append(encode_basestring_ascii(value))
+        else:
+            return None
+    return f"[{', '.join(texts)}]]".encode()
+
+
+def _lookup(path: tuple[str, ...]) -> Lookup:
+    if len(path) == 1:
+        return methodcaller("get", path[0])
+    return lambda record: _at(record, path)
 
 
 def _at(record: Record, path: tuple[str, ...]) -> Any:

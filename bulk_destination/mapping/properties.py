@@ -48,7 +48,7 @@ MANY_NAMES: Final = 200
 #: The first records are all looked at for new names, and then one of 64: to look at each would
 #: cost a tenth of all mapping.
 _FIRST: Final = 1_000
-_EACH: Final = 63
+_EACH: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,6 @@ class PropertyMapper:
         self.most = 0
         #: Names of properties, of the records that were looked at.
         self.seen_names: set[str] = set()
-        self._records = 0
         #: By column, whether all of it that was looked at would fit as JSON.
         self._fits_as_json: dict[str, bool] = {}
         self._limits = limits
@@ -127,41 +126,50 @@ class PropertyMapper:
         self._last_record: Record = {}
         self._fitting_names: set[str] = set()
         self._own = OwnColumns()
+        #: `{name: value}` as it is sent; a column missing in this record is left out.
+        self.properties = self._compiled()
 
-    def properties(self, record: Record, adjustments: Adjustments) -> dict[str, Scalar]:
-        """`{name: value}` as it is sent; a column missing in this record is left out."""
-        limits = self._limits
-        longest, largest, any_int = self._bounds
-        properties: dict[str, Scalar] = {}
-        if self._everything:
-            everything = record if self._prune is None else self._prune(self._own(record))
-            if self._excluded is not None:
-                everything = self._excluded.without(everything)
-            properties = self._all_properties(everything, adjustments)
-        if self._never_seen:
-            self._look_for_unseen(record)
-        for name, look_up in self._fitting_columns:
-            value = look_up(record)
-            kind = type(value)
-            if (
-                (kind is str and len(value) <= longest)
-                or (kind is int and (any_int or -largest <= value <= largest))
-                or kind is bool
-                or (kind is float and -largest <= value <= largest)
-            ):
-                properties[name] = value
-            elif value is not MISSING:
-                add_property(properties, name, value, limits, adjustments)
-        for name, look_up in self._other_columns:
-            if (value := look_up(record)) is not MISSING:
-                add_property(properties, name, value, limits, adjustments)
-        for name, look_up in self._json_columns:
-            self._add_json(properties, name, look_up(record), adjustments)
-        self._records += 1
-        if len(properties) > self.most or not self._records & _EACH or self._records <= _FIRST:
-            self._look_closely(record, properties)
-        if limits.count is not None and len(properties) > limits.count:
-            return self._first(properties, limits.count, adjustments)
+    def _compiled(self) -> Callable[[Record, Adjustments], dict[str, Scalar]]:
+        """`properties`, with what is the same for every record in its variables.
+
+        To ask an object of ours for it costs as much as the comparisons, record by record.
+        """
+        limits, (longest, largest, any_int) = self._limits, self._bounds
+        everything, unseen, most_properties = self._everything, self._never_seen, limits.count
+        fitting, others, as_json = self._fitting_columns, self._other_columns, self._json_columns
+        records = most = next_look = 0
+
+        def properties(record: Record, adjustments: Adjustments) -> dict[str, Scalar]:
+            nonlocal records, most, next_look
+            found = self._all_of(record, adjustments) if everything else {}
+            if unseen:
+                self._look_for_unseen(record)
+            for name, look_up in fitting:
+                value = look_up(record)
+                kind = type(value)
+                if (
+                    (kind is str and len(value) <= longest)
+                    or (kind is int and (any_int or -largest <= value <= largest))
+                    or kind is bool
+                    or (kind is float and -largest <= value <= largest)
+                ):
+                    found[name] = value
+                elif value is not MISSING:
+                    add_property(found, name, value, limits, adjustments)
+            for name, look_up in others:
+                if (value := look_up(record)) is not MISSING:
+                    add_property(found, name, value, limits, adjustments)
+            for name, look_up in as_json:
+                self._add_json(found, name, look_up(record), adjustments)
+            records += 1
+            if records >= next_look or len(found) > most:
+                self._look_closely(record, found)
+                most = self.most
+                next_look = records + (1 if records < _FIRST else _EACH)
+            if most_properties is not None and len(found) > most_properties:
+                return self._first(found, most_properties, adjustments)
+            return found
+
         return properties
 
     def never_seen(self) -> list[tuple[str, list[str]]]:
@@ -250,8 +258,12 @@ class PropertyMapper:
             if look_up(record) is not MISSING:
                 self._never_seen.pop(name, None)
 
-    def _all_properties(self, record: Record, adjustments: Adjustments) -> dict[str, Scalar]:
-        """All leaves of a record, as `add_property` gives them one by one."""
+    def _all_of(self, record: Record, adjustments: Adjustments) -> dict[str, Scalar]:
+        """All leaves that `*` selects, as `add_property` gives them one by one."""
+        if self._prune is not None:
+            record = self._prune(self._own(record))
+        if self._excluded is not None:
+            record = self._excluded.without(record)
         limits = self._limits
         longest, largest, any_int = self._bounds
         is_known = self._fitting_names.issuperset(record)
@@ -272,10 +284,11 @@ class PropertyMapper:
             others = list(record)
             if len(self._fitting_names) < _MOST_NAMES:
                 self._fitting_names |= set(filter(limits.name_fits, record))
-        values = [properties.pop(name) for name in others]
-        for name, value in zip(others, values, strict=True):
-            if value is not None:
-                add_property(properties, name, value, limits, adjustments)
+        if others:
+            values = [properties.pop(name) for name in others]
+            for name, value in zip(others, values, strict=True):
+                if value is not None:
+                    add_property(properties, name, value, limits, adjustments)
         return properties
 
     def _first(

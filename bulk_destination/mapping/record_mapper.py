@@ -1,6 +1,6 @@
 """What the engine knows of a service's payloads."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from typing import ClassVar, Protocol
 
 from bulk_destination.mapping.columns import Record
@@ -12,6 +12,9 @@ from bulk_destination.mapping.values import Adjustments, Rejected, Skipped
 #: key reach the service in the order they came. An event's is what the service knows it by, as it
 #: may keep the first; where the last value wins, it is the identity.
 Payload = tuple[str, bytes, str]
+
+
+MapRecord = Callable[[Record, object], Payload | Rejected | Skipped]
 
 
 class RecordMapper(Protocol):
@@ -42,8 +45,12 @@ class RecordMapper(Protocol):
     def adjustments(self) -> Adjustments:
         """What was changed to fit the service so far."""
 
-    def payload(self, record: Record, emitted_at: object) -> Payload | Rejected | Skipped:
-        """The record's payload; `emitted_at` is Airbyte's, in milliseconds. Never raises."""
+    @property
+    def payload(self) -> MapRecord:
+        """The record's payload; called with Airbyte's `emitted_at`, in milliseconds. Never raises.
+
+        A property, so that a mapper may make the function once, for all records.
+        """
 
     @property
     def found(self) -> Sequence[tuple[str, Found]]:

@@ -119,13 +119,17 @@ class Identifier:
         """As it is sent, or why the record cannot be."""
         if type(value) is str:
             text = value.strip() if self.of_person else value
-            # Most are longer than those words, and have nothing invisible.
+            # What is printable has nothing invisible but what that pattern knows, and no half of a
+            # character: nearly all are judged here.
             if (
-                len(text) > _LONGEST_NOBODY
-                and (self.max_length is None or len(text) <= self.max_length)
+                text
                 and text.isprintable()
+                and (self.max_length is None or len(text) <= self.max_length)
                 and (text.isascii() or not _SHOWS_NOTHING.search(text))
                 and not text.isspace()
+                and (
+                    len(text) > _LONGEST_NOBODY or text.lower() not in NOBODY or not self.of_person
+                )
             ):
                 return text
         judged = self.judged(value)

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from bulk_destination.mapping.values import (
     INEXACT,
     MISSING,
+    NOBODY,
+    Identifier,
     Rejected,
 )
 from bulk_destination.protocol.messages import classify, read_exactly, read_line
@@ -64,6 +66,22 @@ def test_long_number_is_rejected() -> None:
     assert person_identity(10**254) == "1" + "0" * 254
     assert isinstance(person_identity(10**255), Rejected)
     assert isinstance(person_identity(10**6000), Rejected)
+
+
+SUSPECT = st.text(
+    st.sampled_from(" \t\u3000\u200b\u3164\u0301\ud800aGUESTüß.") | st.characters(), max_size=22
+)
+
+
+@given(SUSPECT | st.sampled_from([*NOBODY]).map(str.title), st.sampled_from([PERSON, ACCOUNT]))
+@example("ſomebody", PERSON)
+@example("x" * 256, PERSON)
+@example(" " * 20, ACCOUNT)
+@LAW
+def test_what_is_judged_at_a_glance_is_judged_the_same(value: str, reader: Identifier) -> None:
+    """Most identities are judged in one step; the long way says the same of each."""
+    judged = reader.judged(value)
+    assert reader.read(value) == (reader.sized(judged) if isinstance(judged, str) else judged)
 
 
 @pytest.mark.parametrize("spell", [str, str.upper, str.title])
