@@ -25,7 +25,7 @@ from bulk_destination.look.dry_run import DryRun
 from bulk_destination.look.progress_bar import progress_bar
 from bulk_destination.protocol.arguments import Program
 from bulk_destination.protocol.json_files import read_both, read_json
-from bulk_destination.protocol.messages import read_line
+from bulk_destination.protocol.messages import read_lines
 from bulk_destination.protocol.stdin import stdin_lines
 from bulk_destination.protocol.stdout import (
     MessageWriter,
@@ -144,7 +144,7 @@ def _write(
 
     share_memory()
     connection = connect(service, *read_both(parsed.config, parsed.catalog))
-    walk = walk_of(connection, read_line, bytes, service.program, surroundings)
+    walk = walk_of(connection, read_lines, bytes, service.program, surroundings)
     keeps = not isinstance(walk, DryRun) and walk.keeps_rejected
     source = stdin_lines(keeps_long_lines=keeps)
     _stop_on_signals(walk)

@@ -66,7 +66,7 @@ class BulkDestination(Destination):
         try:
             connection = connect(self.service, config, catalog)
             walk = walk_of(
-                *(connection, _read_message, _line_of),
+                *(connection, _read_messages, _line_of),
                 *(self.service.program, self._surroundings),
             )
             for line in walk.run([message] for message in input_messages):
@@ -92,8 +92,8 @@ class BulkDestination(Destination):
         return command_line.parse_args(self.service, args)
 
 
-def _read_message(message: AirbyteMessage) -> Message:
-    return classify(AirbyteMessageSerializer.dump(message))
+def _read_messages(messages: Iterable[AirbyteMessage]) -> Iterator[Message]:
+    return map(classify, map(AirbyteMessageSerializer.dump, messages))
 
 
 def _line_of(message: AirbyteMessage) -> bytes:

@@ -1,12 +1,13 @@
 """What the source gives becomes payloads and rejections, each record counted as read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from bulk_destination.errors import BrokenStateError
 from bulk_destination.ledger import Ledger, Ledgers
-from bulk_destination.mapping.record_mapper import Payload, RecordMapper
+from bulk_destination.mapping.columns import Record
+from bulk_destination.mapping.record_mapper import MapRecord, Payload, RecordMapper
 from bulk_destination.mapping.values import (
     INEXACT,
     OF_ANOTHER_STREAM,
@@ -30,13 +31,41 @@ from bulk_destination.protocol.messages import (
 Item = TypeVar("Item")
 
 _TOO_LONG: Final = Rejected("too_long")
+#: Records that are mapped before anything is done with them; a caller may give any number at once.
+_LONGEST_RUN: Final = 1_000
+
+
+def _of_another_stream(record: Record, emitted_at: object) -> Rejected:  # noqa: ARG001  # as MapRecord
+    return OF_ANOTHER_STREAM
+
+
+def _columns() -> tuple[list[str], list[bytes], list[str]]:
+    return [], [], []
+
+
+@dataclass(frozen=True, slots=True)
+class Run(Generic[Item]):
+    """Records on end that became payloads of one stream, numbered from `first` on.
+
+    `items` are what the source gave; the other columns are those of the payloads.
+    """
+
+    stream: int
+    first: int
+    items: Sequence[Item]
+    identities: list[str]
+    bodies: list[bytes]
+    keys: list[str]
 
 
 @dataclass(slots=True)
 class Intake(Generic[Item]):
-    """`read` turns what the source gives (a line, or the CDK's message) into a message of ours."""
+    """`read` turns what the source gives (lines, or the CDK's messages) into messages of ours.
 
-    read: Callable[[Item], Message]
+    It reads the next one when it is asked for that, so that one is in memory.
+    """
+
+    read: Callable[[Sequence[Item]], Iterator[Message]]
     catalog: Catalog
     mappers: Sequence[RecordMapper]
     ledgers: Ledgers
@@ -51,9 +80,9 @@ class Intake(Generic[Item]):
     stream: int | None = None
     _name: object = None
     _namespace: object = None
-
-    #: Its mapper and its ledger.
+    #: Its mapper, what that makes of a record, and its ledger.
     _mapper: RecordMapper = field(init=False)
+    _payload_of: MapRecord = field(init=False)
     _ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,47 +90,107 @@ class Intake(Generic[Item]):
         self._turn_to(None)
 
     def _turn_to(self, stream: int | None) -> None:
+        self.stream = stream
         self._mapper = self.mappers[stream or 0]
+        self._payload_of = _of_another_stream if stream is None else self._mapper.payload
         self._ledger = self.ledgers.of(stream)
 
-    def take(self, item: Item) -> Payload | Rejected | Skipped | StateMessage | None:
-        """What became of `item`; None for a message that a destination has no use for.
+    def take(
+        self, items: Sequence[Item]
+    ) -> Iterator[Run[Item] | tuple[Item, Rejected | Skipped | StateMessage]]:
+        """What became of `items`, in order: payloads on end together, all else one by one.
 
+        What is yielded is counted as read, and nothing behind it. A message that a destination
+        has no use for leaves no trace.
         Raises BrokenStateError.
         """
-        message = self.read(item)
-        if type(message) is dict:
-            self.position += 1
-            name, namespace = message.get("stream"), message.get("namespace")
-            if name != self._name or namespace != self._namespace:
-                self._name, self._namespace = name, namespace
-                self.stream = self.catalog.find(name, namespace)
-                self._turn_to(self.stream)
-            self._ledger.read += 1
-            stream = self.stream
-            if stream is None:
-                return OF_ANOTHER_STREAM
-            self.records[stream] += 1
-            payload = self._mapper.payload(message["data"], message.get("emitted_at"))
-            return (
-                payload if isinstance(payload, tuple) else self._second_look(item, message, payload)
-            )
+        for at in range(0, len(items), _LONGEST_RUN):
+            yield from self._take(items[at : at + _LONGEST_RUN])
+
+    def _take(
+        self, items: Sequence[Item]
+    ) -> Iterator[Run[Item] | tuple[Item, Rejected | Skipped | StateMessage]]:
+        # It turns for each record, so it has all it needs at hand, and asks for payloads first.
+        name, namespace, payload_of = self._name, self._namespace, self._payload_of
+        at, identities, bodies, keys = 0, *_columns()
+        for message in self.read(items):
+            payload: Payload | Rejected | Skipped | None = None
+            if type(message) is dict:
+                if message.get("stream") != name or message.get("namespace") != namespace:
+                    if bodies:
+                        yield self._run(items, at, identities, bodies, keys)
+                        at, identities, bodies, keys = at + len(bodies), *_columns()
+                    self._name, self._namespace = message.get("stream"), message.get("namespace")
+                    self._turn_to(self.catalog.find(self._name, self._namespace))
+                    name, namespace, payload_of = self._name, self._namespace, self._payload_of
+                payload = payload_of(message["data"], message.get("emitted_at"))
+                if type(payload) is tuple:
+                    identity, body, key = payload
+                    identities.append(identity)
+                    bodies.append(body)
+                    keys.append(key)
+                    continue
+            if bodies:
+                yield self._run(items, at, identities, bodies, keys)
+                at, identities, bodies, keys = at + len(bodies), *_columns()
+            yield from self._take_other(items, at, message, payload)
+            name, payload_of, at = self._name, self._payload_of, at + 1
+        if bodies:
+            yield self._run(items, at, identities, bodies, keys)
+
+    def _run(
+        self,
+        items: Sequence[Item],
+        at: int,
+        identities: list[str],
+        bodies: list[bytes],
+        keys: list[str],
+    ) -> Run[Item]:
+        assert self.stream is not None  # noqa: S101  # a payload is of a stream
+        first, count = self.position + 1, len(bodies)
+        self.position += count
+        self._ledger.read += count
+        self.records[self.stream] += count
+        return Run(self.stream, first, items[at : at + count], identities, bodies, keys)
+
+    def _take_other(
+        self,
+        items: Sequence[Item],
+        at: int,
+        message: Message,
+        mapped: Payload | Rejected | Skipped | None,
+    ) -> Iterator[Run[Item] | tuple[Item, Rejected | Skipped | StateMessage]]:
+        """What became of item `at`, by its message and what that was mapped to."""
+        item = items[at]
         if isinstance(message, StateMessage):
-            return message
-        if isinstance(message, Unreadable | TooLong | Rejected):
+            yield item, message
+        elif isinstance(message, BrokenState):
+            raise BrokenStateError(self.position, LONGEST_LINE)
+        elif isinstance(message, Unreadable | TooLong | Rejected):
             self.position += 1
             self._unreadable = self.position
-            self.stream = self._name = None
+            self._name = None
             self._turn_to(None)
             self._ledger.read += 1
             if isinstance(message, Rejected):
-                return message
-            return UNREADABLE if isinstance(message, Unreadable) else _TOO_LONG
-        if isinstance(message, BrokenState):
-            raise BrokenStateError(self.position, LONGEST_LINE)
-        if isinstance(message, SourceFailed):
+                yield item, message
+            else:
+                yield item, UNREADABLE if isinstance(message, Unreadable) else _TOO_LONG
+        elif type(message) is dict:
+            assert isinstance(mapped, Rejected | Skipped)  # noqa: S101  # for the type checker
+            if self.stream is not None:
+                mapped = self._second_look(item, message, mapped)
+            if isinstance(mapped, tuple):
+                identity, body, key = mapped
+                yield self._run(items, at, [identity], [body], [key])
+                return
+            self.position += 1
+            self._ledger.read += 1
+            if self.stream is not None:
+                self.records[self.stream] += 1
+            yield item, mapped
+        elif isinstance(message, SourceFailed):
             self._has_failed = True
-        return None
 
     @property
     def breaks_off(self) -> str | None:

@@ -1,6 +1,6 @@
 """Airbyte's `write`: messages in, settled states out."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -60,7 +60,7 @@ class Sync(Generic[Item]):
 
 def walk_of(
     connection: Connection,
-    read: Callable[[Item], Message],
+    read: Callable[[Sequence[Item]], Iterator[Message]],
     line_of: Callable[[Item], bytes],
     program: str,
     surroundings: Surroundings | None = None,

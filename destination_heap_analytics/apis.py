@@ -270,7 +270,8 @@ class _AddProperties:
             if may_clash:
                 self._rename_reserved(properties)
             body = dump({field: identity, "properties": properties}, adjustments, None)
-            return identity, body, identity
+            # A copy: orjson hands out the buffer that it wrote into, of 4 kB and more.
+            return identity, b"".join((body, b"")), identity
 
         return payload
 

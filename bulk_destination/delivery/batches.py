@@ -4,10 +4,11 @@ Each payload was serialised once, when it was mapped. A batch only joins those b
 is known by adding, and half a batch is a slice.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import accumulate, compress, repeat
 from typing import Any, Final
 
 import orjson
@@ -174,9 +175,7 @@ class OpenBatch:
             return False
         self._positions.append(position)
         self._identities.append(identity)
-        # A copy: orjson hands out the buffer that it wrote into, of 1, 2, 4 kB and so on, and
-        # what is kept of those takes up to five times its bytes.
-        self._bodies.append(b"".join((body, b"")))
+        self._bodies.append(body)
         self._keys.append(key)
         self.size = size
         return True
@@ -184,6 +183,35 @@ class OpenBatch:
     def is_of(self, stream: int) -> None:
         """Says of the item that was added last which stream it is of."""
         self._streams.append(stream)
+
+    def extend(
+        self,
+        first: int,
+        identities: Sequence[str],
+        bodies: Sequence[bytes],
+        keys: Sequence[str],
+        stream: int | None = None,
+    ) -> int:
+        """Appends items of the records numbered from `first` on, as far as `add` would: how many.
+
+        `stream` is theirs, where an endpoint has several.
+        """
+        count = len(self._positions)
+        most = min(len(bodies), self.max_items - count)
+        size = self.size + sum(map(len, bodies[:most]))
+        if size + count + most > MAX_BYTES:
+            sizes = [*accumulate(map(len, bodies[:most]), initial=self.size)]
+            fits = bisect_left(range(most), MAX_BYTES, key=lambda at: sizes[at + 1] + count + at)
+            most = fits or int(not count)
+            size = sizes[most]
+        self._positions += range(first, first + most)
+        self._identities += identities[:most]
+        self._bodies += bodies[:most]
+        self._keys += keys[:most]
+        if stream is not None:
+            self._streams += repeat(stream, most)
+        self.size = size
+        return most
 
     def close(self) -> Batch:
         """What was added, frozen; this batch is empty again."""

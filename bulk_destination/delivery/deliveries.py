@@ -22,8 +22,8 @@ from bulk_destination.delivery.inbox import RequestSettled
 #: Seconds.
 GRACE: Final = 12.0
 
-#: Takes a record's number, its identity, its JSON and its key.
-Add = Callable[[int, str, bytes, str], None]
+#: Takes items of records on end: the first one's number, their identities, JSON and keys.
+Add = Callable[[int, Sequence[str], Sequence[bytes], Sequence[str]], None]
 
 
 class Deliveries:
@@ -50,11 +50,13 @@ class Deliveries:
 
     def _noting(self, stream: int) -> Add:
         unsettled = self._unsettled[stream]
-        add_of = self._shared(self._endpoints[stream]).add_of
+        add = self._shared(self._endpoints[stream]).add
 
-        def note_and_add(position: int, identity: str, body: bytes, key: str) -> None:
-            unsettled[position] = None
-            add_of(stream, position, identity, body, key)
+        def note_and_add(
+            first: int, identities: Sequence[str], bodies: Sequence[bytes], keys: Sequence[str]
+        ) -> None:
+            unsettled.update(dict.fromkeys(range(first, first + len(bodies))))
+            add(first, identities, bodies, keys, stream)
 
         return note_and_add
 

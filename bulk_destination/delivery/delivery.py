@@ -41,7 +41,7 @@ class Delivery:
     """What one sync sends. All methods are for the owner's thread.
 
     Each sender has a `client` of its own. `limit` says how many requests may be under way. Where
-    several `streams` come here, `add_of` says which one an item is of. `changed` is as for `Turns`.
+    several `streams` come here, `add` says which one items are of. `changed` is as for `Turns`.
     """
 
     def __init__(
@@ -110,18 +110,24 @@ class Delivery:
         """Batches handed over and not settled."""
         return len(self._handed)
 
-    def add(self, position: int, identity: str, body: bytes, key: str) -> None:
-        """Puts an item into the open batch; sends that when it is full."""
-        if not self._open.add(position, identity, body, key):
+    def add(
+        self,
+        first: int,
+        identities: Sequence[str],
+        bodies: Sequence[bytes],
+        keys: Sequence[str],
+        stream: int | None = None,
+    ) -> None:
+        """Puts items of records on end into the open batch; sends that whenever it is full.
+
+        `stream` is theirs, where several come here.
+        """
+        at = self._open.extend(first, identities, bodies, keys, stream)
+        while at < len(bodies):
             self.send_all()
-            self._open.add(position, identity, body, key)
+            at += self._open.extend(first + at, identities[at:], bodies[at:], keys[at:], stream)
         if self._open_since is None:
             self._open_since = self._clock()
-
-    def add_of(self, stream: int, position: int, identity: str, body: bytes, key: str) -> None:
-        """As `add`, of one of several streams."""
-        self.add(position, identity, body, key)
-        self._open.is_of(stream)
 
     def drop(self, stream: int) -> tuple[int, ...]:
         """Lets go of all that waits of one of several streams; gives the numbers of its records."""

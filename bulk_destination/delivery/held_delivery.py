@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -60,8 +60,14 @@ class HeldDelivery:
         #: The first record of each request that is not settled.
         self._handed: deque[int] = deque()
         self._thread: threading.Thread | None = None
-        self.add = self._held.add
         self.take_back = self._held.take_back
+
+    def add(
+        self, first: int, identities: Sequence[str], bodies: Sequence[bytes], keys: Sequence[str]
+    ) -> None:
+        """Holds items of records on end."""
+        for at, item in enumerate(zip(identities, bodies, keys, strict=True)):
+            self._held.add(first + at, *item)
 
     @property
     def unsettled_bytes(self) -> int:

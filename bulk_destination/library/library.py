@@ -17,7 +17,7 @@ from bulk_destination.ledger import Ledger
 from bulk_destination.library.feed import Feed, Taken
 from bulk_destination.library.plan import LoadPlan, Sample, plan_of
 from bulk_destination.library.report import Report, reasons, report_of
-from bulk_destination.library.rows import Item, NoRecord, RowReader, primary_key_of, read_item
+from bulk_destination.library.rows import Item, NoRecord, RowReader, primary_key_of, read_items
 from bulk_destination.loading.surroundings import Surroundings
 from bulk_destination.loading.walk import Walk
 from bulk_destination.look.dry_run import DryRun
@@ -100,7 +100,7 @@ class Library:
             storage.prove()
         log = _Log(self.service.program.replace("-", "_"))
         walk: Walk[Item] = Walk(
-            *(connection, read_item, reader.line_of, storage, self.surroundings), log=log
+            *(connection, read_items, reader.line_of, storage, self.surroundings), log=log
         )
         return _Load(walk, reader, log, progress, settled).run(rows)
 
@@ -127,7 +127,7 @@ class Library:
         _refuse_tables(rows)
         reader = RowReader(stream, namespace)
         connection = self._connect(config, stream, namespace, schema, primary_key)
-        walk: DryRun[Item] = DryRun(connection, read_item, tells_all=True)
+        walk: DryRun[Item] = DryRun(connection, read_items, tells_all=True)
         shown: list[Sample] = []
         rejected = 0
         for row in rows:

@@ -21,7 +21,7 @@ A record is a copy: a generator may use the same `dict` again.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -151,9 +151,9 @@ class RowReader:
         return _NO_FORM
 
 
-def read_item(item: Item) -> Message:
-    """What the walk makes of it."""
-    return item.rejected if isinstance(item, NoRecord) else item
+def read_items(items: Iterable[Item]) -> Iterator[Message]:
+    """What the walk makes of them."""
+    return (item.rejected if isinstance(item, NoRecord) else item for item in items)
 
 
 _TEXT: Final = frozenset({str})

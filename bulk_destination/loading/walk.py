@@ -27,12 +27,11 @@ from bulk_destination.errors import (
     SyncError,
     TooMuchHeldError,
 )
-from bulk_destination.intake import Intake
+from bulk_destination.intake import Intake, Run
 from bulk_destination.ledger import Ledger, Ledgers
 from bulk_destination.loading.surroundings import Surroundings
 from bulk_destination.loading.ways import Way, deliveries_by, files_of, ways_of
 from bulk_destination.look.progress import Progress
-from bulk_destination.mapping.record_mapper import Payload
 from bulk_destination.mapping.stream import Stream
 from bulk_destination.mapping.values import UNREADABLE, Rejected, Skipped
 from bulk_destination.protocol.checkpoints import MOST_IN_MEMORY, Checkpoints
@@ -73,13 +72,13 @@ class Log(Protocol):
 class Walk(Generic[Item]):
     """One load, until all that its source gave is settled.
 
-    `read` turns what the source gives (a line, or the CDK's message) into a message of ours, and
-    `line_of` into the line that it is or would be. With a `storage`, rejected records are saved
-    there before a state behind them may leave.
+    `read` turns what the source gives (lines, or the CDK's messages) into messages of ours, and
+    `line_of` one of them into the line that it is or would be. With a `storage`, rejected records
+    are saved there before a state behind them may leave.
     """
 
     connection: Connection
-    read: Callable[[Item], Message]
+    read: Callable[[Sequence[Item]], Iterator[Message]]
     line_of: Callable[[Item], bytes]
     storage: ObjectStorage | None = None
     surroundings: Surroundings = field(default_factory=Surroundings)
@@ -256,26 +255,24 @@ class Walk(Generic[Item]):
         return min(seconds for seconds in due if seconds is not None)
 
     def _take(self, items: list[Item]) -> None:
-        # One loop with all it needs at hand, and payloads first: it turns for each record.
-        intake, files, adds = self._intake, self._files, self._delivery.add
-        take = intake.take
-        for item in items:
-            taken = take(item)
-            if type(taken) is tuple:
-                stream = intake.stream
-                assert stream is not None  # noqa: S101  # a payload is of a stream
-                add = adds[stream]
-                if add is None:
-                    self._delivery.leave(stream, intake.position)
-                    continue
-                if files:
-                    files[stream].keep(intake.position, self.line_of(item))
-                identity, body, key = taken
-                add(intake.position, identity, body, key)
-            elif taken is not None:
-                self._take_other(item, taken)
+        for taken in self._intake.take(items):
+            if isinstance(taken, Run):
+                self._take_run(taken)
+            else:
+                self._take_other(*taken)
 
-    def _take_other(self, item: Item, taken: Payload | Rejected | Skipped | StateMessage) -> None:
+    def _take_run(self, run: Run[Item]) -> None:
+        add = self._delivery.add[run.stream]
+        if add is None:
+            self._delivery.leave(run.stream, run.first)
+            return
+        if self._files:
+            files = self._files[run.stream]
+            for position, item in enumerate(run.items, start=run.first):
+                files.keep(position, self.line_of(item))
+        add(run.first, run.identities, run.bodies, run.keys)
+
+    def _take_other(self, item: Item, taken: Rejected | Skipped | StateMessage) -> None:
         position, stream = self._intake.position, self._intake.stream
         if isinstance(taken, StateMessage):
             self.checkpoints.arrived(taken, position, self._intake.records)
@@ -283,7 +280,7 @@ class Walk(Generic[Item]):
             self._ledgers.of(stream).skip(taken.reason, empty=taken.empty)
             if taken.takes_back is not None and stream is not None:
                 self._take_back(stream, taken, taken.takes_back)
-        elif isinstance(taken, Rejected):
+        else:
             self._count_rejected(position, stream, taken.reason)
             if self._files:
                 files = self._files[-1 if stream is None else stream]

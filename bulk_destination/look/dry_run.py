@@ -2,12 +2,12 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, NoReturn, TypeVar
 
 from bulk_destination.connection import Connection
 from bulk_destination.errors import InterruptedSyncError, NothingAcceptedError, StreamsFailedError
-from bulk_destination.intake import Intake
+from bulk_destination.intake import Intake, Run
 from bulk_destination.ledger import Ledgers
 from bulk_destination.look.plan import Plan
 from bulk_destination.mapping.record_mapper import Payload
@@ -26,7 +26,7 @@ class DryRun(Generic[Item]):
     def __init__(
         self,
         connection: Connection,
-        read: Callable[[Item], Message],
+        read: Callable[[Sequence[Item]], Iterator[Message]],
         *,
         tells_all: bool = False,
     ) -> None:
@@ -115,19 +115,28 @@ class DryRun(Generic[Item]):
 
     def take(self, item: Item) -> Payload | Rejected | Skipped | None:
         """What would become of `item`, and counts it; None if it is no record."""
-        taken = self._intake.take(item)
+        for found in self._intake.take([item]):
+            if isinstance(found, Run):
+                payload = found.identities[0], found.bodies[0], found.keys[0]
+                self.plans[found.stream].add(payload)
+                return payload
+            taken = found[1]
+            if not isinstance(taken, StateMessage):
+                self._count(taken)
+                return taken
+        return None
+
+    def _count(self, taken: Rejected | Skipped) -> None:
         stream = self._intake.stream
-        if isinstance(taken, tuple):
-            self.plans[stream or 0].add(taken)
-        elif isinstance(taken, Skipped):
-            self.ledgers.of(stream).skip(taken.reason, empty=taken.empty)
+        ledger = self.ledgers.of(stream)
+        if isinstance(taken, Skipped):
+            ledger.skip(taken.reason, empty=taken.empty)
             self.plans[stream or 0].take_back(taken)
-        elif isinstance(taken, Rejected):
-            self.ledgers.of(stream).reject(self._intake.position, taken.reason)
-            if taken is UNREADABLE:
-                for plan in self.plans:
-                    plan.keeps_all = False
-        return None if isinstance(taken, StateMessage) else taken
+            return
+        ledger.reject(self._intake.position, taken.reason)
+        if taken is UNREADABLE:
+            for plan in self.plans:
+                plan.keeps_all = False
 
     @property
     def _nothing_sent(self) -> str:

@@ -20,7 +20,7 @@ from bulk_destination.look.plan import FIRST, Plan
 from bulk_destination.mapping.record_mapper import Payload
 from bulk_destination.mapping.values import Rejected, Skipped
 from bulk_destination.protocol.lines import Line, LongLine
-from bulk_destination.protocol.messages import read_line
+from bulk_destination.protocol.messages import read_line, read_lines
 
 #: Like diff and grep: nothing failed, but there is something to look at.
 SOMETHING_REJECTED: Final = 3
@@ -65,7 +65,7 @@ class Preview:
 
     def of(self, source: Iterable[Sequence[Line]]) -> DryRun[Line]:
         """Reads `source` to its end."""
-        walk = DryRun(self.connection, read_line, tells_all=True)
+        walk = DryRun(self.connection, read_lines, tells_all=True)
         for lines in source:
             for line in lines:
                 taken = walk.take(line)

@@ -8,7 +8,7 @@ state is never among those: one that cannot be handed back is a `BrokenState`, w
 import json
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, TypedDict
@@ -90,6 +90,22 @@ _DEEPEST: Final = 500
 _MOST_DIGITS: Final = 4_000
 
 
+def read_lines(lines: Iterable[Line]) -> Iterator[Message]:
+    """Lines as messages, each read when it is asked for, so that one is in memory. Never raises."""
+    for line in lines:
+        # As `read_line` has it, for nearly all lines: without a call and with few questions.
+        try:
+            message = orjson.loads(line)  # type: ignore[arg-type]  # of a LongLine it raises
+            record = message["record"]
+            is_plain = message["type"] == "RECORD" and type(record["data"]) is dict
+        except (orjson.JSONDecodeError, LookupError, TypeError):
+            is_plain = False
+        if is_plain and ("meta" not in record or _in_envelope(record["meta"]) is None):
+            yield record
+        else:
+            yield read_line(line)
+
+
 def read_line(line: Line) -> Message:
     """One line as a message. Never raises.
 
@@ -107,17 +123,11 @@ def read_line(line: Line) -> Message:
         message = read_exactly(line)
         if message is None:
             return _of_no_parser(line)
-    # As `classify` has it, for nearly all lines: a call less for each.
-    if type(message) is dict and message.get("type") == "RECORD":
-        record = message.get("record")
-        if type(record) is dict and type(record.get("data")) is dict:
-            if "meta" in record and (unreadable := _in_envelope(record["meta"])) is not None:
-                return _read_inside(unreadable)
-            return record  # type: ignore[return-value]  # its fields were parsed, not typed
-        return _UNREADABLE
     found = classify(message)
     if type(found) is StateMessage:
         return StateMessage(bytes(line), found.state)
+    if type(found) is dict and (unreadable := _in_envelope(found.get("meta"))) is not None:
+        return _read_inside(unreadable)
     return found
 
 

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,35 @@ def test_parts_of_a_batch_are_the_batch(sizes: list[int]) -> None:
     assert abs(first.size - second.size) <= 2 * max(sizes)
 
 
+@given(SIZES, st.lists(st.integers(1, 700), min_size=1))
+@example([(999_999, 1), (2, 1)], [1])
+@example([(1_000_001, 2), (2, 3)], [5])
+@LAW
+def test_many_are_added_as_one_by_one(sizes: list[tuple[int, int]], at_once: list[int]) -> None:
+    """However many come together, each goes into the batch that it would go into alone."""
+    bodies = [b'"%b"' % (b"x" * (size - 2)) for size, count in sizes for _ in range(count)]
+    alone, batch, together = OpenBatch(MAX_ITEMS), OpenBatch(MAX_ITEMS), cycle(at_once)
+    one_by_one: list[Batch] = []
+    batches: list[Batch] = []
+    for position, body in enumerate(bodies):
+        if not alone.add(position, f"i{position}", body, f"k{position}"):
+            one_by_one.append(alone.close())
+            alone.add(position, f"i{position}", body, f"k{position}")
+    at = 0
+    while at < len(bodies):
+        upto = min(len(bodies), at + next(together))
+        while at < upto:
+            names = range(at, upto)
+            columns = [f"i{n}" for n in names], bodies[at:upto], [f"k{n}" for n in names]
+            added = batch.extend(at, *columns)
+            assert added or len(batch)
+            at += added
+            if at < upto:
+                batches.append(batch.close())
+    assert [*batches, batch.close()] == [*one_by_one, alone.close()]
+    assert batch.size == 0
+
+
 UPDATES = st.lists(
     st.tuples(
         st.sampled_from(["a", "b", "A", "ü"]),
@@ -111,18 +140,22 @@ def test_merged_is_the_updates_applied_in_order(updates: list[tuple[str, dict[st
 
 
 _FILL = """
-import orjson
 from pathlib import Path
 from bulk_destination.delivery.batches import OpenBatch
+from bulk_destination.mapping.stream import Stream
+from destination_heap_analytics.apis import make_api
+from destination_heap_analytics.config import HeapConfig
 
 def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
-payload = {f"text{n}": "x" * 200 for n in range(19)}
+api = {"api_type": "add_user_properties", "identity_column": "text0"}
+mapper = make_api(HeapConfig.parse({"app_id": "11", "api": api}).api, Stream("users"))
+record = {f"text{n}": "x" * 200 for n in range(19)}
 batch, batches, added = OpenBatch(10_000), [], 0
 before = resident()
 for position in range(5_000):
-    body = orjson.dumps(payload)
+    body = mapper.payload(record, 0)[1]
     if not batch.add(position, "somebody", body, "somebody"):
         batches.append(batch.close())
         batch.add(position, "somebody", body, "somebody")

@@ -24,7 +24,7 @@ from bulk_destination.library.rows import (
     NoRecord,
     RowReader,
     primary_key_of,
-    read_item,
+    read_items,
 )
 from bulk_destination.mapping.values import NO_MAPPING
 from bulk_destination.protocol.messages import read_line
@@ -195,7 +195,7 @@ def test_no_mapping(row: object) -> None:
     reader = RowReader("rows")
     item = reader.item(row)
     assert item == NoRecord(NO_MAPPING, row)
-    assert read_item(item) is NO_MAPPING
+    assert [*read_items([item])] == [NO_MAPPING]
     assert isinstance(read_line(reader.line_of(item)), type(read_line(b"?")))
 
 
