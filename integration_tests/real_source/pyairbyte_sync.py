@@ -34,7 +34,7 @@ def main() -> None:
             "always_updated": False,
         },
         local_executable=arguments.source,
-        streams=[arguments.stream],
+        streams=arguments.streams,
     )
     destination = ab.get_destination(
         "destination-heap-analytics",
@@ -59,7 +59,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--destination", type=Path, required=True, help="the connector's program")
     parser.add_argument("--config", type=Path, required=True, help="the connector's configuration")
     parser.add_argument("--check", action="store_true", help="check the destination first")
-    parser.add_argument("--stream", choices=["users", "purchases", "products"], required=True)
+    parser.add_argument(
+        "--stream",
+        dest="streams",
+        choices=["users", "purchases", "products"],
+        action="append",
+        required=True,
+        help="what is read; each time it is given is one more stream",
+    )
     parser.add_argument("--count", type=int, required=True, help="users that the source makes up")
     parser.add_argument(
         "--write-strategy",

@@ -116,7 +116,7 @@ def connector_config(folder: Path, heap: Sandbox, api: Json) -> Path:
 
 
 def pyairbyte_syncs(
-    folder: Path, heap: Sandbox, api: Json, stream: str, states: list[str], *options: str
+    folder: Path, heap: Sandbox, api: Json, streams: list[str], states: list[str], *options: str
 ) -> list[Sync]:
     """One sync after another, as many as `states`, each with the state kept under that name."""
     source = Tap.on(program_of("source-faker", "source-faker"), folder / "source")
@@ -124,7 +124,9 @@ def pyairbyte_syncs(
     command: list[str | Path] = [program_of("pyairbyte", "python"), HERE / "pyairbyte_sync.py"]
     command += ["--source", source.program, "--destination", connector.program]
     command += ["--config", connector_config(folder, heap, api)]
-    command += ["--stream", stream, "--count", str(COUNT), *options]
+    for stream in streams:
+        command += ["--stream", stream]
+    command += ["--count", str(COUNT), *options]
     for state in states:
         command += ["--state", folder / f"{state}.duckdb"]
     run(command, folder)
@@ -178,7 +180,7 @@ def test_a_thousand_users(heap: Sandbox, tmp_path: Path) -> None:
     """
     api = {"api_type": "add_user_properties", "identity_column": "email"}
     mode = "--write-strategy", "append"
-    (done,) = pyairbyte_syncs(tmp_path, heap, api, "users", ["kept"], "--check", *mode)
+    (done,) = pyairbyte_syncs(tmp_path, heap, api, ["users"], ["kept"], "--check", *mode)
 
     assert len(done.records) == COUNT
     held = {user["identity"]: user["properties"] for user in heap.users(app_id=APP_ID)}
@@ -208,7 +210,7 @@ def test_purchases_three_times(heap: Sandbox, tmp_path: Path) -> None:
     }
     states = ["kept", "kept", "lost"]
     mode = "--write-strategy", "merge"
-    first, second, third = pyairbyte_syncs(tmp_path, heap, api, "purchases", states, *mode)
+    first, second, third = pyairbyte_syncs(tmp_path, heap, api, ["purchases"], states, *mode)
 
     assert len(first.records) == len(third.records) == COUNT
     assert second.records == []
@@ -242,6 +244,58 @@ def event_of(purchase: Json) -> Json:
         "timestamp": created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "properties": {"purchase": purchase["id"], **optional},
     }
+
+
+def test_users_and_purchases_in_one_sync_twice(heap: Sandbox, tmp_path: Path) -> None:
+    """Both land by one `write`. The next adds nothing, nor does one whose state was lost."""
+    api = {
+        "api_type": "by_stream",
+        "streams": [
+            {
+                "stream": "users",
+                "api": {"api_type": "add_user_properties", "identity_column": "id"},
+            },
+            {
+                "stream": "purchases",
+                "api": {
+                    "api_type": "track",
+                    "event_column": "'Purchased'",
+                    "identity_column": "user_id",
+                    "property_columns": "id as purchase, product_id",
+                },
+            },
+        ],
+    }
+    mode = "--write-strategy", "merge"
+    names, states = ["users", "purchases"], ["kept", "kept", "lost"]
+    first, second, third = pyairbyte_syncs(tmp_path, heap, api, names, states, "--check", *mode)
+
+    assert len(first.records) == len(third.records) == 2 * COUNT
+    assert second.records == []
+    for done in (first, second, third):
+        assert_each_stream_has_its_states(done)
+    events = heap.events(app_id=APP_ID)
+    purchases = [record for record in first.records if "user_id" in record]
+    assert {event["properties"]["purchase"] for event in events} == {p["id"] for p in purchases}
+    assert len(events) == len(purchases) == COUNT
+    assert heap.stats()["repeats_absorbed"] == COUNT
+    users = {str(record["id"]) for record in first.records if "user_id" not in record}
+    held = {user["identity"] for user in heap.users(app_id=APP_ID) if user["properties"]}
+    assert held == users
+    assert len(held) == COUNT
+
+
+def assert_each_stream_has_its_states(done: Sync) -> None:
+    """In the order of the source, counting its own records; between streams there is none."""
+    by_stream: dict[str, tuple[list[Json], list[Json]]] = {}
+    for which, states in enumerate((done.source_states, done.states)):
+        for state in states:
+            name = state["stream"]["stream_descriptor"]["name"]
+            by_stream.setdefault(name, ([], []))[which].append(state)
+    for source_states, states in by_stream.values():
+        count = sum(state["sourceStats"]["recordCount"] for state in source_states)
+        records: list[Json] = [{}] * int(count)
+        assert_states_are_the_sources(Sync(records, source_states, states))
 
 
 def test_products_as_the_platform_pipes_them(heap: Sandbox, tmp_path: Path) -> None:

@@ -45,8 +45,7 @@ USER_EVENTS = {
     "schema_with_no_primary_key": ("event_type", "event_id", ""),
     "duplicate_primary_keys": ("name", "id", ""),
 }
-#: Each runs alone. Several at once are several streams, and a connection loads one: a configuration
-#: names the columns of one stream.
+#: Each runs alone, and all of them at once, as so many streams of one connection.
 SCENARIOS = {
     *("basic_types", "timestamp_types", "time_types", "null_handling", "union_types"),
     *("large_decimals_and_numbers", "special_number_values", "large_string_values"),
@@ -55,7 +54,15 @@ SCENARIOS = {
     *("wide_table_50_columns", "long_column_names", "sparse_records", "duplicate_primary_keys"),
     *("empty_stream", "single_record_stream", "large_batch_stream", "schema_with_no_primary_key"),
 }
-SEVERAL = "basic_types,null_handling"
+SEVERAL = ",".join(sorted(SCENARIOS))
+#: One configuration for all; blanks and dots of a name are as they come.
+ALL_AT_ONCE = {
+    "api_type": "by_stream",
+    "streams": [
+        {"stream": name, "api": OTHER_APIS.get(name, USERS)}
+        for name in sorted({*SCENARIOS, "_preflight_basic_types"})
+    ],
+}
 
 Json = dict[str, Any]
 
@@ -63,7 +70,8 @@ Json = dict[str, Any]
 def test_smoke(tmp_path: Path) -> None:
     """Each scenario is delivered, and every user or event of it is in Heap.
 
-    Two at once are refused with the reason, after a preflight that passed; nothing of them is sent.
+    All at once, too, after a preflight that passed: users of all streams that have the same `id`
+    are one, and of events each is there.
     """
     app_ids = {name: str(number) for number, name in enumerate([*sorted(SCENARIOS), SEVERAL], 1)}
     with running() as heap:
@@ -73,14 +81,14 @@ def test_smoke(tmp_path: Path) -> None:
                 "config": {
                     "app_id": app_id,
                     "base_url": heap.url,
-                    "api": OTHER_APIS.get(name, USERS),
+                    "api": ALL_AT_ONCE if name == SEVERAL else OTHER_APIS.get(name, USERS),
                 },
                 "preflight": name == SEVERAL,
             }
             for name, app_id in app_ids.items()
         ]
         results = smoke_tested("heap", plan, tmp_path)
-        assert_refused(results.pop(SEVERAL), heap.users(app_id=app_ids.pop(SEVERAL)))
+        assert_all_at_once(heap, app_ids.pop(SEVERAL), results.pop(SEVERAL))
         for name, found in results.items():
             assert found["error"] is None, f"{name}: {found['error']}"
             assert found["success"], name
@@ -158,13 +166,19 @@ def smoke_tested(
     return {line["scenarios"]: line for line in map(json.loads, done.stdout.splitlines())}
 
 
-def assert_refused(found: Json, users: list[Json]) -> None:
-    """A configuration error for two streams; in Heap is what the preflight sent."""
+def assert_all_at_once(heap: Sandbox, app_id: str, found: Json) -> None:
+    """All streams were delivered by one sync, each as its entry says."""
     assert found["preflight_passed"] is True
-    assert found["success"] is False
-    assert "ConfigurationError" in found["error"]
-    assert {user["identity"] for user in users} == {"1", "2", "3"}
-    assert all("_preflight_basic_types_id" in user["properties"] for user in users)
+    assert found["error"] is None, found["error"]
+    assert found["success"]
+    assert found["records_delivered"] == len(found["records"])
+    users = {user["identity"]: user["properties"] for user in heap.users(app_id=app_id)}
+    wanted = {str(record["id"]) for record in found["records"] if record.get("id") is not None}
+    assert wanted <= users.keys()
+    # A user that several streams know has what each of them says.
+    assert {"basic_types_id", "null_handling_id", "wide_table_50_columns_id"} <= users["1"].keys()
+    events = {(event["event"], event["identity"]) for event in heap.events(app_id=app_id)}
+    assert events == {("click", "evt_001"), ("view", "evt_002")}
 
 
 def assert_all_arrived(
