@@ -374,7 +374,8 @@ class Turns:
         match reply:
             case Accepted() if is_whole:
                 return Answer.TAKEN
-            case TryLater(is_too_many=True) if self._app is None and self._identities is None:
+            # With a quota of the app's, that is kept, and no other rate is looked for.
+            case TryLater(is_too_many=True) if self._app is None:
                 return Answer.TOO_MANY
             case TryLater(is_strain=True):
                 return Answer.STRAINED
