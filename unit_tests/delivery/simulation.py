@@ -60,10 +60,14 @@ class Simulation:
     #: What the sync's own processor makes, rows a second.
     rows_per_second: Callable[[float], float] = lambda _: 100_000.0
     requests_in_memory: int = 70
+    #: Requests a second that a quota of its own lets it begin; None: all.
+    quota: Callable[[float], float] | None = None
     limit: ConcurrencyLimit = field(default_factory=ConcurrencyLimit)
     seen: list[Observed] = field(default_factory=list)
     starts: int = 0
     _now: float = 0.0
+    #: When the quota lets the next request begin.
+    _within_quota_at: float = 0.0
 
     def run(self, seconds: float) -> Simulation:
         """Plays so many seconds."""
@@ -123,6 +127,7 @@ class Simulation:
             wait = self.limit.opens_in(self._now)
             if wait is None:
                 return
+            wait = max(wait, self._within_quota_at - self._now)
             if wait > 1e-9:
                 if self._timer is None or self._timer <= self._now:
                     self._timer = self._now + wait
@@ -130,6 +135,8 @@ class Simulation:
                 return
             tries = self._waiting.popleft()
             self.starts += 1
+            if self.quota is not None:
+                self._within_quota_at = self._now + 1 / self.quota(self._now)
             begun = self.limit.begin(self._now)
             self._at_service += 1
             self._later(*self._answer(begun, tries))

@@ -182,6 +182,19 @@ def test_a_slow_source_teaches_nothing(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_a_quota_of_ours_teaches_nothing(seed: int) -> None:
+    """Eight requests a second are two under way: the number stays, and is found afterwards."""
+
+    def quota(now: float) -> float:
+        return 8.0 if now < 60 else 1_000.0
+
+    run = Simulation(Service(always(0.25), noise=0.2), seed, quota=quota).run(100)
+    assert {each.limit for each in run.seen if each.at < 60} == {START}
+    assert run.speed(5, 60) >= 0.98 * 8 * ROWS
+    assert run.speed(70, 100) >= 0.9 * AT_ONCE
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_what_nobody_uses_is_taken_back(seed: int) -> None:
     """Else a service would get all at once when it slows down or the source is fast again."""
 
