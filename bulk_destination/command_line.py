@@ -13,14 +13,14 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
 
 from bulk_destination import __version__
 from bulk_destination.connection import Service, connect
-from bulk_destination.errors import ConfigurationError, SyncError
+from bulk_destination.errors import ConfigurationError, InterruptedSyncError, SyncError
 from bulk_destination.look.dry_run import DryRun
 from bulk_destination.look.progress_bar import progress_bar
 from bulk_destination.protocol.arguments import Program
@@ -38,8 +38,6 @@ from bulk_destination.protocol.stdout import (
 
 if TYPE_CHECKING:
     from bulk_destination.loading.surroundings import Surroundings
-    from bulk_destination.protocol.lines import Line
-    from bulk_destination.write import Sync
 
 logger = logging.getLogger("airbyte")
 
@@ -143,11 +141,12 @@ def _write(
     from bulk_destination.write import walk_of  # noqa: PLC0415
 
     share_memory()
+    _stop_on_signals(_stopped)
     connection = connect(service, *read_both(parsed.config, parsed.catalog))
     walk = walk_of(connection, read_lines, bytes, service.program, surroundings)
     keeps = not isinstance(walk, DryRun) and walk.keeps_rejected
     source = stdin_lines(keeps_long_lines=keeps)
-    _stop_on_signals(walk)
+    _stop_on_signals(walk.interrupt)
     if isinstance(walk, DryRun):
         yield from walk.run(source)
         return
@@ -160,10 +159,16 @@ def _write(
         yield from walk.run(source, watch)
 
 
-def _stop_on_signals(walk: Sync[Line] | DryRun[Line]) -> None:
+def _stop_on_signals(stop: Callable[[str], object]) -> None:
+    """Has `stop` called with a signal's name."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda number, _: walk.interrupt(signal.Signals(number).name))
+            signal.signal(number, lambda number, _: stop(signal.Signals(number).name))
+
+
+def _stopped(signal_name: str) -> NoReturn:
+    """Before there is anything that could be wound up."""
+    raise InterruptedSyncError(f"The sync was stopped by {signal_name}. Run it again")
 
 
 def _preview(service: Service[Any], parsed: argparse.Namespace) -> int:

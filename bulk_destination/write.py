@@ -14,6 +14,7 @@ from bulk_destination.look.dry_run import DryRun
 from bulk_destination.mapping.stream import Stream
 from bulk_destination.protocol.messages import Message
 from bulk_destination.rejected.object_storage import open_object_storage
+from bulk_destination.rejected.saving import Saving
 
 Item = TypeVar("Item")
 
@@ -73,5 +74,5 @@ def walk_of(
         return DryRun(connection, read)
     storage = open_object_storage(connection.config.object_storage_config, program)
     if storage is not None:
-        storage.prove()
+        Saving().run(storage.prove)  # so that a signal need not wait for it
     return Sync(Walk(connection, read, line_of, storage, surroundings or Surroundings()))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import gzip
 import signal
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -20,6 +23,7 @@ from bulk_destination.errors import ObjectStorageError
 from bulk_destination.http.replies import Accepted, NotTheService, TryLater, Unsent
 from bulk_destination.rejected import saving
 from destination_heap_analytics.service import HEAP
+from integration_tests.certificates import self_signed
 from integration_tests.hostile import Line, answer, interim, peer
 from integration_tests.test_whole_answers import LARGE, client_of
 
@@ -90,6 +94,65 @@ def test_a_proxy_and_tls_that_trickle(monkeypatch: pytest.MonkeyPatch, by_proxy:
         client.close()
     assert isinstance(reply, TryLater)
     assert time.monotonic() - began < TRY + GRACE
+
+
+@pytest.mark.parametrize("trickled", ["CONNECT", "handshake", "answer"])
+def test_tls_within_the_tls_of_a_proxy_that_trickles(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, trickled: str
+) -> None:
+    """What it says to CONNECT, the handshake behind that, and what is said within it."""
+    bundle = self_signed(tmp_path / "peer.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(bundle)
+
+    def service(line: Line) -> None:
+        within = _within_tls(line, context)
+        within.request()
+        within.trickle(OK + b"X-Slow: " + b"a" * 1_000, EVERY)
+
+    def proxy(line: Line) -> None:
+        within = _within_tls(line, context)
+        within.head()
+        if trickled == "CONNECT":
+            within.trickle(OK + b"X-Slow: " + b"a" * 1_000, EVERY)
+        within.send(OK + b"\r\n")
+        if trickled == "handshake":
+            within.trickle(b"\x16\x03\x03\x3f\xff" + b"\x02" * 1_000, EVERY)
+        _pass_on(within.socket, behind.url)
+
+    with peer(service) as behind, peer(proxy) as there:
+        monkeypatch.setenv("https_proxy", there.url.replace("http:", "https:"))
+        monkeypatch.setenv("no_proxy", "")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+        client = client_of(behind.url.replace("http:", "https:"))
+        began = time.monotonic()
+        reply = client.ask(b"{}", TRY)
+        client.close()
+        assert (len(behind.bodies) == 1) == (trickled == "answer")
+    assert isinstance(reply, TryLater)
+    assert time.monotonic() - began < 2 * TRY + GRACE
+
+
+def _within_tls(line: Line, context: ssl.SSLContext) -> Line:
+    return Line(context.wrap_socket(line.socket, server_side=True), line.number, line.peer)
+
+
+def _pass_on(here: socket.socket, url: str) -> None:
+    """Both ways, until either end is gone."""
+    place = urlsplit(url)
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while part := source.recv(65_536):
+                target.sendall(part)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
+
+    with socket.create_connection((place.hostname, place.port), 30) as there:
+        back = threading.Thread(target=pump, args=(there, here), daemon=True)
+        back.start()
+        pump(here, there)
+        back.join(10)
 
 
 def test_all_addresses_of_a_host_have_one_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -16,15 +18,17 @@ from integration_tests.hostile import Line, answer, peer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from integration_tests.conftest import Connector
+
 #: Seconds between two bytes, for an answer, and what a busy machine may add.
 EVERY, TRY, GRACE = 0.1, 0.6, 3.0
 OK = b"HTTP/1.1 200 OK\r\n"
 STORED = answer(200, b"", b'ETag: "1"')
 
 
-def bucket(url: str, tries: int) -> S3Bucket:
-    """A bucket at `url`."""
-    config = {
+def configured(url: str) -> dict[str, str]:
+    """As a configuration has a bucket at `url`."""
+    return {
         "storage_type": "S3",
         "s3_bucket_name": "airbyte-rejected",
         "s3_bucket_region": "eu-central-1",
@@ -33,7 +37,11 @@ def bucket(url: str, tries: int) -> S3Bucket:
         "access_key_id": "a",
         "secret_access_key": "sesame",
     }
-    return S3Bucket(S3Storage.model_validate(config), "heap", tries)
+
+
+def bucket(url: str, tries: int) -> S3Bucket:
+    """A bucket at `url`."""
+    return S3Bucket(S3Storage.model_validate(configured(url)), "heap", tries)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +65,29 @@ def test_a_try_has_an_end(monkeypatch: pytest.MonkeyPatch, trickle: Callable[[Li
         with pytest.raises(ObjectStorageError, match="could not be reached"):
             bucket(there.url, 1).put("one.jsonl", b"{}\n")
     assert time.monotonic() - began < TRY + GRACE
+
+
+def test_a_signal_ends_a_write_that_cannot_begin(connector: Connector) -> None:
+    """S3 is asked before the first line is read; it trickles, and SIGTERM does not wait for it."""
+    asked = threading.Event()
+
+    def talk(line: Line) -> None:
+        line.request()
+        asked.set()
+        line.trickle(OK + b"X-Slow: " + b"a" * 10_000, EVERY)
+
+    with peer(talk) as there:
+        process = connector.start_write(
+            connector.config("http://127.0.0.1:9", object_storage_config=configured(there.url))
+        )
+        assert asked.wait(60)
+        began = time.monotonic()
+        process.signal(signal.SIGTERM)
+        outcome = process.finish()
+    assert time.monotonic() - began < GRACE
+    assert outcome.code == 1
+    assert outcome.error["failure_type"] == "transient_error"
+    assert "stopped by SIGTERM" in outcome.error["message"]
 
 
 def test_a_failure_is_told_at_the_first_retry(caplog: pytest.LogCaptureFixture) -> None:

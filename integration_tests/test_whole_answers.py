@@ -6,6 +6,7 @@ Each promise of `http/wire.py` by a peer that breaks it.
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Callable
 from itertools import count
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bulk_destination.errors import UnavailableError
 from bulk_destination.http.client import BulkClient
 from bulk_destination.http.pacing import RetryPolicy
 from bulk_destination.http.replies import (
@@ -208,6 +210,41 @@ def test_an_answer_before_the_request_was_read(
         assert got == Unsent("the connection broke in the midst of the request")
     else:
         assert got == reply
+
+
+def test_a_yes_to_what_has_arrived() -> None:
+    """A limit: that the program behind it has read the request is more than can be known."""
+
+    def talk(line: Line) -> None:
+        line.socket.recv(1_000_000, socket.MSG_PEEK)
+        line.send(YES)
+        line.wait_until_gone()
+
+    with peer(talk) as there:
+        client = client_of(there.url)
+        assert client.post(b"{}") == Accepted()
+        client.close()
+    assert there.bodies == []
+
+
+@pytest.mark.parametrize("interims", [0, 5])
+@pytest.mark.parametrize(("spare", "is_taken"), [(0, True), (-1, False)])
+def test_how_long_a_head_may_be(interims: int, spare: int, is_taken: bool) -> None:
+    """64 kB, with all that announced it. Beyond it is no answer, however often it is given."""
+    before, behind = interim(103) * interims + b"HTTP/1.1 200 OK\r\nX: ", b"\r\n\r\n"
+    length = b"\r\nContent-Length: 2"
+    filler = b"a" * (65_536 - len(before) - len(length) - len(behind) - spare)
+    said = before + filler + length + behind + b"{}"
+    with peer(saying(said)) as there:
+        client = client_of(there.url)
+        if is_taken:
+            assert client.post(b"1") == Accepted()
+        else:
+            client.policy = RetryPolicy(first=0.01, longest=0.05, give_up_after=0.3)
+            with pytest.raises(UnavailableError):
+                client.post(b"1")
+        client.close()
+    assert is_taken == (len(there.bodies) == 1)
 
 
 def test_interim_answers_while_it_is_sent_to() -> None:

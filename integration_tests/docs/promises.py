@@ -123,6 +123,7 @@ PROMISES: Final[dict[str, dict[str, dict[str, list[str]]]]] = {
                 f"{INTERRUPTED}::test_asked_to_stop_while_heap_is_away",
                 f"{SLOW}::test_a_signal_ends_a_sync_whatever_the_peer_does",
                 f"{SLOW}::test_saving_that_hangs_ends_with_the_sync",
+                "integration_tests/test_slow_s3.py::test_a_signal_ends_a_write_that_cannot_begin",
             ],
             "an answer comes by the byte, or has no end": [
                 f"{SLOW}::test_a_try_has_an_end",
@@ -147,6 +148,25 @@ PROMISES: Final[dict[str, dict[str, dict[str, list[str]]]]] = {
             "check has an answer within 60 seconds, whatever it meets.": [
                 f"{SLOW}::test_a_check_always_answers",
                 f"{SLOW}::test_a_check_of_what_trickles",
+            ],
+        },
+        "Known limits": {
+            "A yes is believed when it comes after all of the request has arrived at the machine "
+            "that says it.": [
+                f"{WHOLE}::test_a_yes_to_what_has_arrived",
+                f"{WHOLE}::test_an_answer_before_the_request_was_read",
+            ],
+            "Whether a program there has read the request, nobody can tell from here: a proxy "
+            "that says yes to what it has not read, and drops it, loses it.": [
+                f"{WHOLE}::test_a_yes_to_what_has_arrived",
+            ],
+            "An answer whose head is longer than 64 kB, with all that announced it, is never "
+            "accepted.": [
+                f"{WHOLE}::test_how_long_a_head_may_be",
+                f"{WHOLE}::test_half_an_answer_is_no_yes",
+            ],
+            "Such a request is tried again until max_retry_seconds are over.": [
+                f"{WHOLE}::test_how_long_a_head_may_be",
             ],
         },
         "When a sync fails": {

@@ -4,25 +4,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
 from itertools import count
 from pathlib import Path
 from socket import SHUT_RDWR, create_connection, socket
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from bulk_destination.errors import ConfigurationError
 from bulk_destination.http.client import BulkClient
 from bulk_destination.http.endpoint import Endpoint
 from bulk_destination.http.pacing import RetryPolicy
 from bulk_destination.http.replies import Accepted, WrongAddress, read_reply
+from integration_tests.certificates import self_signed
 
 
 @dataclass(frozen=True)
@@ -124,7 +119,7 @@ def test_certificates_of_the_environment(
     peer: Peer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """`REQUESTS_CA_BUNDLE` says whom to trust, and without it a stranger is not trusted."""
-    bundle = _certificate(tmp_path / "peer.pem")
+    bundle = self_signed(tmp_path / "peer.pem")
     context = SSLContext(PROTOCOL_TLS_SERVER)
     context.load_cert_chain(bundle)
     peer.socket = context.wrap_socket(peer.socket, server_side=True)
@@ -178,7 +173,7 @@ def test_tls_through_a_proxy(
     peer: Peer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, by_tls: bool, size: int
 ) -> None:
     """As most companies reach a service: `https_proxy`, and TLS within what CONNECT opens."""
-    bundle = _certificate(tmp_path / "peer.pem")
+    bundle = self_signed(tmp_path / "peer.pem")
     context = SSLContext(PROTOCOL_TLS_SERVER)
     context.load_cert_chain(bundle)
     peer.socket = context.wrap_socket(peer.socket, server_side=True)
@@ -219,32 +214,3 @@ def test_a_variable_that_is_wrong_is_named(
     monkeypatch.setenv(variable, value)
     with pytest.raises(ConfigurationError, match=variable):
         _client(url).post(b"1")
-
-
-def _certificate(path: Path) -> Path:
-    """A key and a certificate that it signed itself, for 127.0.0.1."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
