@@ -125,6 +125,33 @@ def test_filled_by_a_person(
     assert api["property_columns"] == columns.get("Property columns", "*")
 
 
+def test_users_to_delete(heap_form: str, windows: Windows, tmp_path: Path) -> None:
+    """The key is typed unseen; what comes out passes the check, and a wrong key says so."""
+    page = windows.open(heap_form).page
+    with running() as heap:
+        field(page, "Environment ID").fill("3000610572")
+        field(page, "Heap's address").fill(heap.url)
+        choice(page).select_option(label="Delete users (privacy requests)")
+        submit(page)
+        assert_missing(page, "Identity column", "API key", "Environment ID, once more")
+        field(page, "Identity column").fill("email")
+        field(page, "API key").fill(heap.options.api_key)
+        field(page, "Environment ID, once more").fill("3000610572")
+        configuration = submitted(page)
+        assert check(tmp_path, configuration) == {"status": "SUCCEEDED"}
+        api = configuration["api"]
+        wrong = {**configuration, "api": {**api, "api_key": "another"}}
+        assert "gets no token from Heap" in check(tmp_path, wrong)["message"]
+        other = {**configuration, "api": {**api, "confirm": "11"}}
+        assert check(tmp_path, other)["message"].startswith("api.confirm: must be")
+        assert heap.deletions() == []
+    assert api == {
+        **{"api_type": "delete_users", "identity_column": "email", "most_users": 100},
+        **{"api_key": heap.options.api_key, "confirm": "3000610572"},
+    }
+    assert field(page, "API key").get_attribute("type") == "password"
+
+
 def test_only_what_is_required(heap_form: str, windows: Windows, tmp_path: Path) -> None:
     """Who fills the required fields and nothing else gets Heap's address and all defaults."""
     window = windows.open(heap_form, size=PHONE)

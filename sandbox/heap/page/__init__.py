@@ -22,11 +22,12 @@ SITE: Final = Site(
         ("events", "/", "Events"),
         ("users", "/page/users", "Users"),
         ("accounts", "/page/accounts", "Accounts"),
+        ("deletions", "/page/deletions", "Deleted"),
         ("properties", "/page/properties", "Names"),
         ("requests", "/page/requests", "Requests"),
     ),
     search=("Find an identity or account", "identity"),
-    json=("/events", "/users", "/accounts", "/requests", "/stats"),
+    json=("/events", "/users", "/accounts", "/deletions", "/requests", "/stats"),
     loads={
         "events": Load(_PROGRAM, "sample_files/config_track.json", *_ORDERS, _ADDRESS),
         "users": Load(_PROGRAM, "sample_files/config_add_user_properties.json", *_USERS, _ADDRESS),

@@ -62,6 +62,19 @@ def _profiles(sandbox: Sandbox, query: Query, table: str, title: str) -> View:
     return View("profiles.html", title, table, context, live=before is None)
 
 
+def deletions(sandbox: Sandbox, query: Query) -> View:
+    """The users who were deleted last."""
+    before = number(query, "before")
+    rows, older = newest(sandbox.store, "deletions", before)
+    context = {
+        "deletions": rows,
+        "older": older,
+        "first": before is None,
+        "total": sandbox.store.counts()["deletions"],
+    }
+    return View("deletions.html", "Deleted users", "deletions", context, live=before is None)
+
+
 def event(sandbox: Sandbox, query: Query) -> View:
     """One event with all its properties, by its `sequence`."""
     return views.event(sandbox.store, query)
@@ -140,6 +153,7 @@ VIEWS: Final[Mapping[str, Read]] = {
     "/page/user": user,
     "/page/accounts": accounts,
     "/page/account": account,
+    "/page/deletions": deletions,
     "/page/properties": properties,
     "/page/requests": requests,
     "/page/search": search,
