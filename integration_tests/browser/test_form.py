@@ -126,7 +126,7 @@ def test_filled_by_a_person(
 
 
 def test_users_to_delete(heap_form: str, windows: Windows, tmp_path: Path) -> None:
-    """The key is typed unseen; what comes out passes the check, and a wrong key says so."""
+    """What comes out of the form passes the check; a wrong key, or another ID, says so."""
     page = windows.open(heap_form).page
     with running() as heap:
         field(page, "Environment ID").fill("3000610572")
@@ -149,7 +149,6 @@ def test_users_to_delete(heap_form: str, windows: Windows, tmp_path: Path) -> No
         **{"api_type": "delete_users", "identity_column": "email", "most_users": 100},
         **{"api_key": heap.options.api_key, "confirm": "3000610572"},
     }
-    assert field(page, "API key").get_attribute("type") == "password"
 
 
 def test_only_what_is_required(heap_form: str, windows: Windows, tmp_path: Path) -> None:

@@ -100,6 +100,18 @@ def test_a_stream_of_several_in_the_form() -> None:
             assert name == "api_type" or (field["title"] and field["description"])
 
 
+def test_the_key_in_the_form_is_a_secret() -> None:
+    """Airbyte masks it, in the form and in what it stores; it does so below `oneOf` alone."""
+    options = FORM["properties"]["api"]["oneOf"]
+    secret = {
+        (option["properties"]["api_type"]["const"], name)
+        for option in options
+        for name, field in option["properties"].items()
+        if field.get("airbyte_secret")
+    }
+    assert secret == {("delete_users", "api_key")}
+
+
 def test_rejected_records_in_the_form() -> None:
     """A choice by a constant, each field explained, and what is secret is marked so."""
     shown = FORM["properties"]["object_storage_config"]
