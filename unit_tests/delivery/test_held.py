@@ -39,7 +39,11 @@ def a_hold(most: int = 1_000, most_counted: int = 2_000) -> Hold:
 
 def add(held: Held | HeldDelivery, position: int, who: str, key: str | None = None) -> None:
     """One more record."""
-    held.add(position, who, b'{"identity":"%s"}' % who.encode(), key or who)
+    body = b'{"identity":"%s"}' % who.encode()
+    if isinstance(held, Held):
+        held.add(position, who, body, key or who)
+    else:
+        held.add(position, [who], [body], [key or who])
 
 
 #: A record: which row it is of, and whom it names; nobody, if the row was deleted.
