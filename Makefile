@@ -15,6 +15,7 @@ STANDARDS := integration_tests/standards
 REAL_PEER := integration_tests/real_peer
 PEERS := benchmarks/peers
 CYCLONEDX := integration_tests/image
+RECIPES := integration_tests/recipes
 # Passed on: to pytest, to the stand-ins, to the benchmarks, to uv by `make lock`.
 ARGS ?=
 
@@ -22,7 +23,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONUNBUFFERED
 
-.PHONY: help demo demo-hackle base-digest test lint unit-tests integration-tests docs-tests test-browser screenshots chaos real-source-environments real-peer-environment peer-environments bench image image-test sandbox sandbox-hackle lock clean
+.PHONY: help demo demo-hackle base-digest test lint unit-tests integration-tests docs-tests test-recipes test-spark test-browser reference screenshots chaos real-source-environments real-peer-environment peer-environments bench image image-test sandbox sandbox-hackle lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is to make
@@ -53,16 +54,26 @@ unit-tests: $(VENV)/.tests ## The tests that start no process of the connector; 
 	$(BIN)/python -m pytest -n 2 unit_tests $(ARGS)
 
 integration-tests: $(VENV)/.tests real-source-environments real-peer-environment $(CACHE)/airbyte-cdk/.made ## The connector as a process, the local Heap, a real source
-	$(BIN)/python -m pytest -n 3 --dist loadgroup integration_tests $(addprefix --ignore integration_tests/,browser docs image) $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadgroup integration_tests $(addprefix --ignore integration_tests/,browser docs image recipes) $(ARGS)
 
 docs-tests: $(VENV)/.tests $(CACHE)/source-faker/.made ## What the documents show and say, run
 	$(BIN)/python -m pytest -n 3 integration_tests/docs $(ARGS)
+
+test-recipes: $(VENV)/.tests $(CACHE)/notebook/.made $(CACHE)/dagster/.made $(CACHE)/airflow/.made ## The recipes for Python, run by the real things
+	$(BIN)/python -m pytest -n 2 $(RECIPES) --ignore $(RECIPES)/test_spark.py $(ARGS)
+
+test-spark: $(VENV)/.tests $(CACHE)/spark/.made ## The recipe for Spark, its executors killed; needs Java 17 or newer
+	@command -v java > /dev/null || { echo "test-spark: Java is needed (apt-get install openjdk-17-jre-headless)" >&2; exit 1; }
+	$(BIN)/python -m pytest $(RECIPES)/test_spark.py $(ARGS)
 
 chaos: $(VENV)/.demo ## 220 seeded syncs into a Heap and a Hackle that fail, some killed, and one within Heap's quotas
 	$(BIN)/python -m integration_tests.chaos $(ARGS)
 
 test-browser: $(VENV)/.tests $(CACHE)/browser/.made ## The form and the local Heap's page in Chromium; needs npm, installs Chromium where none is
 	CHROMIUM="$$(integration_tests/browser/chromium.sh)" && export CHROMIUM && $(BIN)/python -m pytest -n 2 integration_tests/browser $(ARGS)
+
+reference: $(VENV)/.tests ## The reference of the functions for Python, of their docstrings
+	$(BIN)/python -m integration_tests.docs.python_reference
 
 screenshots: $(VENV)/.tests $(CACHE)/browser/.made ## The pictures of the README, of the real things
 	CHROMIUM="$$(integration_tests/browser/chromium.sh)" && export CHROMIUM && $(BIN)/python -m integration_tests.browser.screenshots
@@ -100,6 +111,10 @@ lock: $(BIN)/uv ## Every lock by the ranges of setup.py; the newest versions: ma
 	echo 'airbyte-cdk[dev]' | $(COMPILE) --output-file $(STANDARDS)/airbyte-cdk.lock setup.py -
 	$(COMPILE) --only-binary :all: --override $(REAL_PEER)/overrides.txt \
 		--output-file $(REAL_PEER)/hackle-sdk.lock $(REAL_PEER)/requirements.txt
+	echo pyspark | $(COMPILE) --output-file $(RECIPES)/spark.lock setup.py -
+	printf '%s\n' nbclient ipykernel pandas polars pyarrow duckdb | $(COMPILE) --output-file $(RECIPES)/notebook.lock setup.py -
+	echo dagster | $(COMPILE) --output-file $(RECIPES)/dagster.lock setup.py -
+	echo 'apache-airflow>=3' | $(COMPILE) --output-file $(RECIPES)/airflow.lock setup.py -
 	echo dlt | $(COMPILE) --output-file $(PEERS)/dlt.lock -
 	echo 'drt-core[duckdb]' | $(COMPILE) --output-file $(PEERS)/drt.lock -
 	echo segment-analytics-python | $(COMPILE) --output-file $(PEERS)/segment.lock -
@@ -150,6 +165,9 @@ $(CACHE)/%/.made: $(PEERS)/%.lock | $(BIN)/uv
 	$(environment)
 
 $(CACHE)/%/.made: $(CYCLONEDX)/%.lock | $(BIN)/uv
+	$(environment)
+
+$(CACHE)/%/.made: $(RECIPES)/%.lock | $(BIN)/uv
 	$(environment)
 
 # Nothing of it runs while it is installed. npm and Node.js come with the system.

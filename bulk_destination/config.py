@@ -78,6 +78,8 @@ class DeliveryConfig(Frozen):
     #: Parts that are told apart by a constant: its name, and what it may be. A `*` stands for any
     #: place in a list.
     choices: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {}
+    #: The field that says how many events a minute the app may send; 0 in it is no limit.
+    app_quota: ClassVar[str | None] = None
 
     #: None: as many as the service is found to take. Up to 1.0.0 forms stored their default, 4.
     requests_in_flight: Annotated[

@@ -38,6 +38,7 @@ class HackleConfig(DeliveryConfig, PropertyColumns):
     """The whole configuration of one connection."""
 
     patterns: ClassVar = {"sdk_key": "must be the key alone, without blanks"}
+    app_quota: ClassVar = "events_per_minute"
 
     sdk_key: Annotated[SdkKey, Field(repr=False)]
     base_url: Annotated[str, AfterValidator(_base_url)] = DEFAULT_BASE_URL

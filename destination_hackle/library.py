@@ -10,3 +10,5 @@ LIBRARY: Final = Library(HACKLE)
 load = LIBRARY.load
 preview = LIBRARY.preview
 check = LIBRARY.check
+load_partition = LIBRARY.load_partition
+share = LIBRARY.share

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bulk_destination.library.plan import LoadPlan
     from bulk_destination.library.report import Report
     from destination_heap_analytics.destination import DestinationHeapAnalytics
-    from destination_heap_analytics.library import check, load, preview
+    from destination_heap_analytics.library import check, load, load_partition, preview, share
 
 __all__ = [
     "ConfigurationError",
@@ -25,9 +25,12 @@ __all__ = [
     "SyncError",
     "check",
     "load",
+    "load_partition",
     "preview",
+    "share",
 ]
 
+_OF_LIBRARY: Final = ("check", "load", "load_partition", "preview", "share")
 #: Imported where somebody asks for them: a command must not wait for what it does not need.
 _HOMES: Final = {
     "ConfigurationError": "bulk_destination.errors",
@@ -35,7 +38,7 @@ _HOMES: Final = {
     "LoadPlan": "bulk_destination.library.plan",
     "Report": "bulk_destination.library.report",
     "DestinationHeapAnalytics": "destination_heap_analytics.destination",
-    **dict.fromkeys(("check", "load", "preview"), "destination_heap_analytics.library"),
+    **dict.fromkeys(_OF_LIBRARY, "destination_heap_analytics.library"),
 }
 
 

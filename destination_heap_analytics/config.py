@@ -220,6 +220,7 @@ class HeapConfig(DeliveryConfig):
         "api": ("api_type", (*_SIMPLE, "by_stream", "by_object", "delete_users")),
         "api.streams.*.api": ("api_type", _SIMPLE),
     }
+    app_quota: ClassVar = "events_per_minute"
 
     app_id: AppId
     base_url: Annotated[str, AfterValidator(_base_url)] = DEFAULT_BASE_URL

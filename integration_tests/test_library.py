@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import itertools
 import logging
+import multiprocessing
 import pickle
 import re
 import signal
@@ -15,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
@@ -550,3 +551,72 @@ def test_check(connector: Connector) -> None:
         assert local.events() == []
         assert "is required" in str(package.check({}))
     assert re.search("Could not reach|refused", str(package.check(config)))
+
+
+# -- in parts, on other machines ----------------------------------------------------------------
+
+
+@both
+def test_partitions_in_processes_of_their_own(connector: Connector) -> None:
+    """A load travels to where its rows are; one that is done twice at once adds nothing."""
+    package = {"heap": destination_heap_analytics, "hackle": destination_hackle}[connector.service]
+    parts = [rows(connector, 1_000)[start::3] for start in (0, 1, 2, 2)]
+    with (
+        connector.running(fail_rate=0.2, seed=3, fail_kinds=("503", "reset-after")) as local,
+        ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool,
+    ):
+        config = package.share(connector.config(local.url), of=2)
+        part = package.load_partition(config, stream=STREAM, primary_key="n")
+        reports = [report for found in pool.map(part, parts) for report in found]
+        assert connector.landed(local) == list(range(1_000))
+    total = sum(reports, Report())
+    assert len(reports) == 4
+    assert total.accepted == total.read == 1_333
+
+
+def test_a_partition_with_faults(connector: Connector) -> None:
+    """The driver is told, not a hundred machines."""
+    with pytest.raises(ConfigurationError, match="app_id"):
+        destination_heap_analytics.load_partition(
+            connector.config("http://127.0.0.1:1", app_id="x")
+        )
+
+
+@pytest.mark.parametrize(
+    ("fields", "of", "shares"),
+    [({}, 4, 3_750), ({"events_per_minute": 7}, 2, 3), ({"events_per_minute": 7}, 7, 1)],
+)
+def test_share(fields: Json, of: int, shares: int) -> None:
+    """Parts of the app's quota are never more than it together; all else stays."""
+    api = {"api_type": "track", "event_column": "e", "identity_column": "i"}
+    config: Json = {"app_id": "11", "api": api, "events_per_identity_per_minute": 9, **fields}
+    given = dict(config)
+    assert destination_heap_analytics.share(config, of) == {**config, "events_per_minute": shares}
+    assert config == given
+
+
+def test_share_of_no_limit() -> None:
+    """0 lifts a limit, and no part of it may bring one, nor become one."""
+    api = {"api_type": "track", "event_column": "e", "identity_column": "i"}
+    config: Json = {"app_id": "11", "api": api, "events_per_minute": 0}
+    assert destination_heap_analytics.share(config, 50) == config
+    hackle = {"sdk_key": "k", "event_key_column": "e", "user_id_column": "u"}
+    assert destination_hackle.share(hackle, 50) == hackle
+    assert (
+        destination_hackle.share({**hackle, "events_per_minute": 100}, 50)["events_per_minute"] == 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "of", "words"),
+    [
+        ({"events_per_minute": 7}, 8, "events_per_minute: 7 events a minute are too few for 8"),
+        ({}, 0, "of: must be at least 1"),
+        ({"app_id": "x"}, 2, "app_id: must be digits only"),
+    ],
+)
+def test_share_with_faults(fields: Json, of: int, words: str) -> None:
+    """A part of 0 would lift the limit."""
+    api = {"api_type": "track", "event_column": "e", "identity_column": "i"}
+    with pytest.raises(ConfigurationError, match=words):
+        destination_heap_analytics.share({"app_id": "11", "api": api, **fields}, of)

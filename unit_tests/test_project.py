@@ -64,7 +64,9 @@ ROOMS = {
         *("object_storage", "saving", "rejected_files", "__init__"),
     ],
     "loading": ["surroundings", "ways", "walk", "__init__"],
-    "library": ["tables", "rows", "report", "plan", "feed", "library", "__init__"],
+    "library": [
+        *("tables", "rows", "report", "plan", "partitions", "feed", "library", "__init__"),
+    ],
     "look": [
         *(
             "samples",
@@ -93,7 +95,7 @@ PURE = [
     *(f"delivery/{module}" for module in ("quotas", "concurrency", "held")),
     *(f"delivery/{module}" for module in ("batches", "backlog", "throttling", "outages")),
     *("rejected/rejected_records", "rejected/object_storage_config"),
-    *(f"library/{module}" for module in ("tables", "rows", "report", "plan")),
+    *(f"library/{module}" for module in ("tables", "rows", "report", "plan", "partitions")),
     *("look/samples", "look/columns_seen", "look/told_names", "look/plan", "look/progress"),
     *(f"studio/{module}" for module in ("guard", "form", "suggestions", "chart", "takeaway")),
 ]

@@ -15,6 +15,7 @@ from bulk_destination.delivery import threads
 from bulk_destination.errors import ConfigurationError, Fault, SyncError
 from bulk_destination.ledger import Ledger
 from bulk_destination.library.feed import Feed, Taken
+from bulk_destination.library.partitions import PartitionLoad, shared
 from bulk_destination.library.plan import LoadPlan, Sample, plan_of
 from bulk_destination.library.report import Report, reasons, report_of
 from bulk_destination.library.rows import Item, NoRecord, RowReader, primary_key_of, read_items
@@ -65,8 +66,8 @@ class Library:
         Args:
             config: what Airbyte's form asks for, as the same JSON.
             rows: mappings of column to value; any iterable, also one that never is in memory as a
-                whole. It is read in the calling thread. `library/rows.py` has a table of what
-                becomes of values.
+                whole. It is read in the calling thread. What becomes of values is in
+                docs/python.md.
             stream: a name for the rows. It is part of what an event is known by, so name a table
                 the same each time, and as Airbyte does if both load it.
             namespace: the same, where streams of several schemas or databases have one name.
@@ -98,7 +99,7 @@ class Library:
         storage = open_object_storage(connection.config.object_storage_config, self.service.program)
         if storage is not None:
             storage.prove()
-        log = _Log(self.service.program.replace("-", "_"))
+        log = _Log(self.package)
         walk: Walk[Item] = Walk(
             *(connection, read_items, reader.line_of, storage, self.surroundings), log=log
         )
@@ -154,6 +155,49 @@ class Library:
         minute at most and never raises.
         """
         return failed_check(self.service, config)
+
+    def load_partition(
+        self,
+        config: Mapping[str, Any],
+        *,
+        stream: str = "rows",
+        namespace: str | None = None,
+        schema: Mapping[str, Any] | None = None,
+        primary_key: Key | None = None,
+    ) -> PartitionLoad:
+        """`load` as a function of the rows of one partition, which can be pickled.
+
+        It is for Spark's `mapPartitions`, which then gives a report for each, or
+        `foreachPartition`. The arguments are those of `load`; divide the quota by `share` first.
+        All rows of one user or account must be in one partition, in order.
+
+        Raises:
+            ConfigurationError: at once, not on the machines that load.
+        """
+        self._connect(config, stream, namespace, schema, primary_key)
+        options = {
+            "stream": stream,
+            "namespace": namespace,
+            "schema": schema,
+            "primary_key": primary_key,
+        }
+        return PartitionLoad(self.package, config, options)
+
+    def share(self, config: Mapping[str, Any], of: int) -> dict[str, Any]:
+        """The configuration for each of so many loads at once, which share the app's quota.
+
+        Of `events_per_minute` each has that part; 0, which lifts it, stays. The limit of one
+        identity stays whole, as all rows of one go by one load.
+
+        Raises:
+            ConfigurationError: the configuration has faults, or fewer events a minute than loads.
+        """
+        return shared(self.service.config.parse(config), config, of)
+
+    @property
+    def package(self) -> str:
+        """The connector's, by which it is imported; its logger has this name, too."""
+        return self.service.program.replace("-", "_")
 
     def _connect(
         self,

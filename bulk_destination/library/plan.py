@@ -25,17 +25,23 @@ class Sample:
     position: int
     #: As it was read, with values as in JSON.
     row: Any
+    #: As it would be sent.
     payload: Mapping[str, Any] | None = None
+    #: Why it would be rejected.
     rejected: str | None = None
+    #: Why it would not be sent though no fault was found in it.
     skipped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PropertyPlan:
-    """A property: how many rows have it, and its JSON types, the most frequent first."""
+    """A property that rows have."""
 
+    #: As the service would have it.
     name: str
+    #: Rows that have it.
     count: int
+    #: The JSON types of its values, the most frequent first.
     types: tuple[str, ...]
 
 
@@ -48,17 +54,23 @@ class LoadPlan(Shown):
 
     #: The service, as in a sentence.
     service: str
+    #: Rows that were taken from the caller.
     read: int
     #: Rows that would be sent.
     accepted: int
-    #: The most frequent first.
+    #: Rows that could not land, the most frequent reason first.
     rejected_by_reason: tuple[Reason, ...]
+    #: Rows that would not be sent though no fault was found in them.
     skipped_by_reason: tuple[Reason, ...]
     #: Updates that would go as one with a later one of the same user or account.
     merged: int
+    #: Values that would be cut to fit the service.
     truncated: int
+    #: Values that would be left out, as the service takes none such.
     left_out: int
+    #: Requests that would be sent, if none had to be repeated.
     requests: int
+    #: Bytes of their bodies.
     bytes: int
     #: For how long the service's quota would hold the load up.
     quota_seconds: float
@@ -66,6 +78,7 @@ class LoadPlan(Shown):
     times: tuple[str, str] | None
     #: Event names and how many rows have them, the most frequent first; empty for updates.
     events: tuple[tuple[str, int], ...]
+    #: The most frequent first.
     properties: tuple[PropertyPlan, ...]
     #: The first rows, and the first rejected ones.
     samples: tuple[Sample, ...]

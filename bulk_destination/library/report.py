@@ -11,13 +11,13 @@ from bulk_destination.mapping.values import Adjustments
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why rows were rejected or skipped: how many, and the number of the first, from 1.
+    """Why rows were rejected or skipped."""
 
-    Of skipped rows the first is not kept (0).
-    """
-
+    #: As in the tables of reasons of the documentation.
     reason: str
+    #: How many rows.
     count: int
+    #: The number of the first of them, from 1; of skipped rows it is not kept (0).
     first: int = 0
 
 
@@ -33,21 +33,25 @@ class Report(Shown):
     read: int = 0
     #: Rows that the service has; merged ones are among them.
     accepted: int = 0
-    #: The most frequent first.
+    #: Rows that cannot land, the most frequent reason first.
     rejected_by_reason: tuple[Reason, ...] = ()
+    #: Rows that were not sent though no fault was found in them.
     skipped_by_reason: tuple[Reason, ...] = ()
     #: How many leading rows are safe: accepted, or rejected and written down.
     settled: int = 0
     #: Updates of one user or account that went as one with a later one.
     merged: int = 0
-    #: Values that were cut, and values that were left out, to fit the service.
+    #: Values that were cut to fit the service.
     truncated: int = 0
+    #: Values that were left out, as the service takes none such.
     left_out: int = 0
-    #: Requests sent, repeats included, and how many of them were repeats.
+    #: Requests sent, repeats included.
     requests: int = 0
+    #: How many of them were repeats.
     retries: int = 0
-    #: Seconds, and those in which the service's quota held the load up.
+    #: From the first row to the last answer.
     seconds: float = 0.0
+    #: Seconds in which the service's quota held the load up.
     throttled_seconds: float = 0.0
     #: Names of properties that were sent, sorted: of the first thousand rows all, and then of one
     #: in 64.

@@ -51,13 +51,13 @@ class Folder:
         """Where its pid is left behind, for who wants to kill it."""
         return self.programs / "destination-heap-analytics.pid"
 
-    def run(self, command: str) -> subprocess.CompletedProcess[str]:
-        """A command of the document, to its end."""
+    def run(self, command: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
+        """A command of the document, to its end; with a `PATH` of its own if it has one."""
         return subprocess.run(
             command.replace(FOLDER, str(self.path)),
             shell=True,
             cwd=self.path,
-            env=self._environment,
+            env=self._environment if path is None else {**self._environment, "PATH": path},
             capture_output=True,
             text=True,
             timeout=PATIENCE,
@@ -183,8 +183,12 @@ def test_by_the_document(folder: Folder) -> None:
         assert heap.stats()["repeats_absorbed"] == len(heap.events()) == 1_000
 
 
-def scheduled() -> dict[str, str]:
-    """The command that each scheduler of the document runs."""
+#: Where the document has the two programs.
+PROGRAMS = "/home/etl"
+
+
+def scheduled() -> dict[str, tuple[str, str]]:
+    """The command that each scheduler of the document runs, and the `PATH` that it gives."""
     (cron,) = DOCUMENT.blocks("cron")
     airflow, dagster = map(ast.parse, DOCUMENT.blocks("python"))
     (command,) = [
@@ -198,19 +202,41 @@ def scheduled() -> dict[str, str]:
         if isinstance(node, ast.List) and all(isinstance(e, ast.Constant) for e in node.elts)
     ]
     return {
-        "cron": cron.strip().split(maxsplit=5)[5],
-        "Airflow": command,
-        "Dagster": shlex.join(arguments),
+        "cron": (cron.strip().split(maxsplit=5)[5], "/usr/bin:/bin"),
+        "Airflow": (command, path_in(airflow)),
+        "Dagster": (shlex.join(arguments), path_in(dagster)),
     }
+
+
+def path_in(module: ast.Module) -> str:
+    """What a module puts into the environment as `PATH`."""
+    (programs,) = [
+        ast.literal_eval(node.value)
+        for node in module.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PROGRAMS"
+    ]
+    (path,) = [
+        value
+        for node in ast.walk(module)
+        if isinstance(node, ast.Dict)
+        for key, value in zip(node.keys, node.values, strict=True)
+        if isinstance(key, ast.Constant) and key.value == "PATH"
+    ]
+    found: str = eval(ast.unparse(path), {"PROGRAMS": programs})
+    return found
 
 
 @pytest.mark.parametrize("scheduler", scheduled())
 def test_scheduled(folder: Folder, scheduler: str) -> None:
-    """What cron, Airflow and Dagster are told to run is a sync."""
+    """What cron, Airflow and Dagster are told to run is a sync, with the PATH that they set."""
     paged_source(folder, 300)
+    for environment in ("source-faker", "heap-analytics"):
+        (folder.path / environment).mkdir()
+        (folder.path / environment / "bin").symlink_to(folder.programs)
+    command, path = scheduled()[scheduler]
     with running() as heap:
         point(folder, heap)
-        done = folder.run(scheduled()[scheduler])
+        done = folder.run(command, path.replace(PROGRAMS, str(folder.path)))
         assert done.returncode == 0, done.stderr
         assert len(heap.events()) == folder.position == 300
 
