@@ -119,6 +119,7 @@ class Ratio:
 
 
 _WRITE: Final = ("main.py", "write", "--config", "{config}", "--catalog", "{catalog}")
+_LOAD: Final = ("-m", "benchmarks.load_rows", "{config}", "{catalog}", "{records}")
 _POST_ROWS: Final = ("-m", "benchmarks.one_post_per_row", "{base_url}", "{records}")
 _WRITE_HACKLE: Final = ("-c", "from destination_hackle.run import run; run()", *_WRITE[1:])
 _SDK: Final = ("benchmarks/hackle_sdk_loader.py", "{base_url}")
@@ -159,6 +160,8 @@ CASES: Final = (
     Case("orjson", "speed", "`orjson.loads` alone", _ORJSON, USERS),
     Case("track", "speed", f"track, {_THREE}, quotas lifted, keys", _WRITE, USERS, _TRACK, None, 0.0),
     Case("accounts", "speed", f"add_account_properties, {_THREE}", _WRITE, USERS, _ACCOUNT_PROPERTIES, None, 0.0),
+    Case("load", "speed", "`load` from Python, the rows of the first case", _LOAD, USERS, _USER_PROPERTIES, USERS.records, 0.0),
+    Case("load-track", "speed", "`load` from Python, the events", _LOAD, USERS, _TRACK, USERS.records, 0.0),
     Case("users-50ms", "speed", "add_user_properties, service takes 50 ms", _WRITE, USERS, _USER_PROPERTIES, None, 0.05),
     Case("post-50ms", "speed", "one POST a row, service takes 50 ms", _POST_ROWS, USERS, None, 100, 0.05),
     Case("contacts", "speed", "`*` on records of 4 kB", _WRITE, CONTACTS, _ALL_OF_A_CONTACT, None, 0.0),
@@ -166,6 +169,8 @@ CASES: Final = (
     Case("contacts-orjson", "speed", "`orjson.loads` alone on these", _ORJSON, CONTACTS),
     Case("clicks", "memory", "track, many records of 300 bytes", _WRITE, CLICKS, _TRACK_CLICKS, None, 0.0),
     Case("few-clicks", "memory", "track, fewer records of 300 bytes", _WRITE, FEW_CLICKS, _TRACK_CLICKS, None, 0.0),
+    Case("load-clicks", "memory", "`load` from Python, many rows as they come", _LOAD, CLICKS, _TRACK_CLICKS, None, 0.0),
+    Case("load-few-clicks", "memory", "`load` from Python, fewer rows as they come", _LOAD, FEW_CLICKS, _TRACK_CLICKS, None, 0.0),
     Case("slow-contacts", "memory", "`*` on 4 kB, service takes 50 ms", _WRITE, SLOW_CONTACTS, _ALL_OF_A_CONTACT, None, 0.05),
     Case("spec", "start", "`spec`", ("main.py", "spec")),
     Case("thousand", "start", "add_user_properties, a thousand records", _WRITE, A_THOUSAND_USERS, _USER_PROPERTIES, None, 0.0),
@@ -209,9 +214,12 @@ RATIOS: Final = (
     Ratio("users-50ms", _SPEED, _TO_POST, "post-50ms", at_least=2_000),
     Ratio("track", _SPEED, _TO_CDK, "cdk", at_least=0.4),
     Ratio("accounts", _SPEED, _TO_CDK, "cdk"),
+    Ratio("load", _SPEED, "speed ÷ `write`", "users", at_least=1),
+    Ratio("load-track", _SPEED, "speed ÷ `write`", "track", at_least=1),
     Ratio("contacts", _SPEED, _TO_CDK, "contacts-cdk", at_least=0.4),
     Ratio("clicks", "peak_mb", "peak MB", at_most=80),
     Ratio("clicks", "peak_mb", "peak MB − that of fewer records", "few-clicks", at_most=8, difference=True),
+    Ratio("load-clicks", "peak_mb", "peak MB − that of fewer rows", "load-few-clicks", at_most=8, difference=True),
     # Speeds divided the other way round: the time that one record takes.
     Ratio("few-clicks", _SPEED, "time a record of more ÷ of fewer", "clicks", at_most=1.1),
     Ratio("slow-contacts", "peak_mb", "peak MB", at_most=115),

@@ -36,6 +36,9 @@ from destination_heap_analytics import ConfigurationError, Report, SyncError, lo
 from destination_heap_analytics.service import HEAP
 from integration_tests.conftest import STREAM, Connector
 from integration_tests.services import both, every_api
+from integration_tests.test_delete_users import HURRIED
+from integration_tests.test_delete_users import config as deletion
+from sandbox.heap import SandboxOptions, running
 
 Json = dict[str, Any]
 QUICK = Surroundings(retry_policy=RetryPolicy(first=0.01, longest=0.05, give_up_after=1))
@@ -363,6 +366,29 @@ def test_a_function_of_the_caller_that_raises(connector: Connector, name: str) -
     assert calls == 1
     assert "leading rows are safe" in caught.value.__notes__[0]
     assert none_left_of(before)
+
+
+def test_nobody_is_deleted_where_rows_break_off(connector: Connector) -> None:
+    """Who is to be deleted is known when the last row was read; and all that only in one place."""
+    deletes = Library(HEAP, HURRIED)
+
+    def broken() -> Iterator[Json]:
+        yield {"email": "person0@example.com"}
+        time.sleep(0.2)  # It is read by the walk.
+        raise BrokenSourceError
+
+    with running(SandboxOptions(deletion_seconds=0, quotas=False)) as heap:
+        load(connector.config(heap.url), rows(connector, 3))
+        told: list[int] = []
+        with pytest.raises(BrokenSourceError):
+            deletes.load(deletion(heap.url), broken(), settled=told.append)
+        assert (heap.deletions(), told) == ([], [])
+        with pytest.raises(ConfigurationError, match="cannot be done in parts"):
+            deletes.load_partition(deletion(heap.url))
+        found = [{"email": "person0@example.com"}, {"email": "person2@example.com"}]
+        report = deletes.load(deletion(heap.url), found, settled=told.append)
+        assert (report.accepted, told) == (2, [2])
+        assert [user["identity"] for user in heap.users()] == ["person1@example.com"]
 
 
 # -- where it runs ------------------------------------------------------------------------------

@@ -17,8 +17,8 @@ Item = TypeVar("Item")
 
 #: Rows that go on together, and those that may wait before the caller has to: the walk has two
 #: such lists before it, too.
-_TOGETHER: Final = 100
-_MOST_WAITING: Final = 200
+_TOGETHER: Final = 250
+_MOST_WAITING: Final = 500
 
 
 class _End:

@@ -174,7 +174,10 @@ class Library:
         Raises:
             ConfigurationError: at once, not on the machines that load.
         """
-        self._connect(config, stream, namespace, schema, primary_key)
+        [route] = self._connect(config, stream, namespace, schema, primary_key).routes
+        if route.hold is not None:
+            words = "acts when the last row is read, so it cannot be done in parts: use `load`"
+            raise ConfigurationError([Fault("api", words)])
         options = {
             "stream": stream,
             "namespace": namespace,
@@ -307,7 +310,7 @@ class _Load:
         """The caller's rows or functions raised: what is under way is waited for."""
         if self._ended is None:
             self.walk.interrupt("its caller")
-            self._feed.end()
+            self._feed.end(error)  # The source has not ended well.
             while self._ended is None:
                 match self._news.get():
                     case _Ended() as ended:

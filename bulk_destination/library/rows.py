@@ -81,10 +81,15 @@ class RowReader:
             if keyed is None:
                 return NoRecord(KEY_NOT_TEXT, row)
             row = keyed
-        data = {
-            name: value if type(value) in _AS_THEY_ARE else self._value(name, value)
-            for name, value in row.items()
-        }
+        # Most values stay as they are, and a call for each would be most of all work.
+        data: dict[str, Any] = row.copy()
+        if not _AS_THEY_ARE.issuperset(map(type, row.values())):
+            for name, value in row.items():
+                if type(value) not in _AS_THEY_ARE:
+                    try:
+                        data[name] = self._in_json(name, value)
+                    except RecursionError:
+                        data[name] = self._without_form(name, value)
         record: RecordMessage = {"stream": self.stream, "data": data}
         if self.namespace:
             record["namespace"] = self.namespace
@@ -113,24 +118,22 @@ class RowReader:
             "Convert them to text or numbers first"
         ]
 
-    def _value(self, column: str, value: Any) -> Any:
-        try:
-            return self._in_json(column, value)
-        except RecursionError:
-            return self._without_form(column, value)
-
     def _in_json(self, column: str, value: Any) -> Any:
         kind = type(value)
         if kind is float:
             return value if value == value else None  # noqa: PLR0124  # `NaN` alone is not
         if kind in _AS_THEY_ARE:
             return value
-        if kind is dict or isinstance(value, Mapping):
+        if kind is dict:
+            return self._object(column, value)
+        if kind is list:
+            return self._array(column, value)
+        if isinstance(value, Mapping):
             return self._object(column, value)
         if callable(as_dict := getattr(value, "asDict", None)):
             return self._object(column, as_dict())
         if isinstance(value, list | tuple):
-            return [self._in_json(column, each) for each in value]
+            return self._array(column, value)
         scalar = _scalar(value)
         if scalar is not _UNKNOWN:
             return scalar
@@ -140,10 +143,22 @@ class RowReader:
         return self._in_json(column, plain)
 
     def _object(self, column: str, value: Mapping[Any, Any]) -> Any:
-        keyed = _with_keys_of_text(value)
-        if keyed is None:
-            return self._without_form(column, value)
-        return {name: self._in_json(column, each) for name, each in keyed.items()}
+        if not _TEXT.issuperset(map(type, value)):
+            keyed = _with_keys_of_text(value)
+            if keyed is None:
+                return self._without_form(column, value)
+            value = keyed
+        if type(value) is dict and _AS_THEY_ARE.issuperset(map(type, value.values())):
+            return value.copy()
+        return {
+            name: each if type(each) in _AS_THEY_ARE else self._in_json(column, each)
+            for name, each in value.items()
+        }
+
+    def _array(self, column: str, values: Sequence[Any]) -> list[Any]:
+        return [
+            each if type(each) in _AS_THEY_ARE else self._in_json(column, each) for each in values
+        ]
 
     def _without_form(self, column: str, value: object) -> float:
         if len(self.formless) < _MOST_TOLD:
