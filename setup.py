@@ -65,6 +65,7 @@ setup(
             "moto[s3]>=5.1,<6",  # a server that answers as S3 and STS do
             "mypy>=1.15,<3",
             "pytest>=8,<10",
+            "pyte>=0.8,<1",  # a terminal, as a screen can be read
             "pytest-xdist>=3.5,<4",  # most tests wait for a process; two wait at once
             "requests-mock>=1.11,<2",
             "ruff>=0.9,<1",

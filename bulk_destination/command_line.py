@@ -22,13 +22,13 @@ from bulk_destination import __version__
 from bulk_destination.connection import Service, connect
 from bulk_destination.errors import ConfigurationError, InterruptedSyncError, SyncError
 from bulk_destination.look.dry_run import DryRun
-from bulk_destination.look.progress_bar import progress_bar
 from bulk_destination.protocol.arguments import Program
 from bulk_destination.protocol.json_files import read_both, read_json
 from bulk_destination.protocol.messages import read_lines
-from bulk_destination.protocol.stdin import stdin_lines
+from bulk_destination.protocol.stdin import say_what_is_awaited, stdin_lines
 from bulk_destination.protocol.stdout import (
     MessageWriter,
+    Output,
     StdoutError,
     dumped,
     leave_broken_stdout,
@@ -37,6 +37,8 @@ from bulk_destination.protocol.stdout import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from bulk_destination.loading.surroundings import Surroundings
 
 logger = logging.getLogger("airbyte")
@@ -52,17 +54,37 @@ def run(service: Service[Any], args: list[str], surroundings: Surroundings | Non
             sys.exit(_studio(service, parsed))
         if sys.stdout is None:
             sys.exit(f"{service.program}: stdout is closed")
-        writer = MessageWriter(sys.stdout.buffer)
+        console = _watching(parsed)
+        writer = MessageWriter(_output(console))
         log_to(writer)
         failed = False
         with contextlib.suppress(StdoutError):  # The writer knows of it.
-            failed = not _succeeds(lines(service, parsed, surroundings), writer)
+            failed = not _succeeds(lines(service, parsed, surroundings, console), writer)
         if writer.broken:
             leave_broken_stdout(service.program, writer.broken)
         if failed:
             sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+
+
+def _watching(parsed: argparse.Namespace) -> Console | None:
+    """The terminal of a person who watches."""
+    if parsed.command != "write" or not parsed.progress:
+        return None
+    # Only here: it takes a while to import, and most runs have no terminal.
+    from bulk_destination.look.terminal import watching_console  # noqa: PLC0415
+
+    return watching_console()
+
+
+def _output(console: Console | None) -> Output:
+    """Where messages go: a person who watches on the same terminal is told them in words."""
+    if console is None or not sys.stdout.isatty():
+        return sys.stdout.buffer
+    from bulk_destination.look.terminal import ReadableOutput  # noqa: PLC0415
+
+    return ReadableOutput(console)
 
 
 def parse_args(service: Service[Any], args: list[str]) -> argparse.Namespace:
@@ -79,9 +101,15 @@ def parse_args(service: Service[Any], args: list[str]) -> argparse.Namespace:
 
 
 def lines(
-    service: Service[Any], parsed: argparse.Namespace, surroundings: Surroundings | None
+    service: Service[Any],
+    parsed: argparse.Namespace,
+    surroundings: Surroundings | None,
+    console: Console | None = None,
 ) -> Iterator[bytes]:
-    """What a command but `preview` says on stdout, line by line. Raises a SyncError."""
+    """What a command but `preview` says on stdout, line by line. Raises a SyncError.
+
+    `write` shows on the `console` how far it is.
+    """
     match parsed.command:
         case "spec":
             yield dumped({"type": "SPEC", "spec": orjson.loads(service.spec.read_bytes())})
@@ -94,7 +122,7 @@ def lines(
             assert service.objects is not None  # noqa: S101  # else there is no such command
             yield dumped({"type": "DESTINATION_CATALOG", "destination_catalog": service.objects()})
         case "write":
-            yield from _write(service, parsed, surroundings)
+            yield from _write(service, parsed, surroundings, console)
 
 
 def _succeeds(said: Iterator[bytes], writer: MessageWriter) -> bool:
@@ -135,7 +163,10 @@ def _check(service: Service[Any], path: str) -> dict[str, str]:
 
 
 def _write(
-    service: Service[Any], parsed: argparse.Namespace, surroundings: Surroundings | None
+    service: Service[Any],
+    parsed: argparse.Namespace,
+    surroundings: Surroundings | None,
+    console: Console | None,
 ) -> Iterator[bytes]:
     from bulk_destination.delivery.threads import share_memory  # noqa: PLC0415
     from bulk_destination.write import walk_of  # noqa: PLC0415
@@ -147,16 +178,20 @@ def _write(
     keeps = not isinstance(walk, DryRun) and walk.keeps_rejected
     source = stdin_lines(keeps_long_lines=keeps)
     _stop_on_signals(walk.interrupt)
+    say_what_is_awaited("Airbyte messages")
     if isinstance(walk, DryRun):
         yield from walk.run(source)
         return
     for route in connection.routes:
         logger.info(f"Loading stream {route.stream} by {route.mapper.kind}")
-    if not parsed.progress:
+    if console is None:
         yield from walk.run(source)
         return
-    with progress_bar() as watch:
-        yield from walk.run(source, watch)
+    from bulk_destination.look.terminal import Watched, shown  # noqa: PLC0415
+
+    watched = Watched([str(route.stream) for route in connection.routes])
+    with shown(console, watched, sums_up=not sys.stdout.isatty()):
+        yield from walk.run(source, watched)
 
 
 def _stop_on_signals(stop: Callable[[str], object]) -> None:
@@ -172,14 +207,25 @@ def _stopped(signal_name: str) -> NoReturn:
 
 
 def _preview(service: Service[Any], parsed: argparse.Namespace) -> int:
+    from bulk_destination.look.folded import Folded  # noqa: PLC0415
     from bulk_destination.look.preview import Preview, show  # noqa: PLC0415
+    from bulk_destination.look.samples import SampleError  # noqa: PLC0415
+    from bulk_destination.look.stdin_sample import StdinSample  # noqa: PLC0415
 
     try:
-        connection = connect(service, *read_both(parsed.config, parsed.catalog))
-        preview = Preview(connection, parsed.records)
-        walk = preview.of(stdin_lines())
+        connection = connect(service, *_described(parsed))
+        sample = StdinSample(connection, parsed.rows)
+        folds = not parsed.full and not parsed.json
+        preview = Preview(connection, parsed.records, folded=Folded(connection) if folds else None)
+        what = "Airbyte messages" if parsed.rows is None else "rows (JSON lines or CSV)"
+        say_what_is_awaited(what)
+        walk = preview.of(sample.lines())
+        sample.judge(walk.ledgers.all)
     except SyncError as error:
         print(error, file=sys.stderr)
+        return 1
+    except SampleError as error:
+        print(f"stdin {error}", file=sys.stderr)
         return 1
     try:
         return show(preview, walk, parsed.json)
@@ -201,3 +247,12 @@ def _studio(service: Service[Any], parsed: argparse.Namespace) -> int:
         )
         return 1
     return run(service, parsed)
+
+
+def _described(parsed: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Configuration and catalog; rows that bring no catalog have the smallest one."""
+    from bulk_destination.look.stdin_sample import catalog_of  # noqa: PLC0415
+
+    if parsed.catalog is None:
+        return read_json(parsed.config, "config"), catalog_of(parsed.rows)
+    return read_both(parsed.config, parsed.catalog)

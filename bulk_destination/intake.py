@@ -26,6 +26,7 @@ from bulk_destination.protocol.messages import (
     TooLong,
     Unreadable,
     data_of,
+    kind_of_line,
 )
 
 Item = TypeVar("Item")
@@ -174,8 +175,12 @@ class Intake(Generic[Item]):
             self._ledger.read += 1
             if isinstance(message, Rejected):
                 yield item, message
+            elif isinstance(message, TooLong):
+                yield item, _TOO_LONG
             else:
-                yield item, UNREADABLE if isinstance(message, Unreadable) else _TOO_LONG
+                if self._ledger.first_unreadable is None and isinstance(item, bytes):
+                    self._ledger.first_unreadable = kind_of_line(item)
+                yield item, UNREADABLE
         elif type(message) is dict:
             assert isinstance(mapped, Rejected | Skipped)  # noqa: S101  # for the type checker
             if self.stream is not None:

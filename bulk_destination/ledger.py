@@ -29,6 +29,8 @@ class Ledger:
     of_rows: int = 0
     #: Fields that records had nothing for.
     lacking: set[str] = field(default_factory=set)
+    #: What the first line is that was no message, in words that hold nothing of it.
+    first_unreadable: str | None = None
     merged: int = 0
     truncated: int = 0
     left_out: int = 0
@@ -44,6 +46,7 @@ class Ledger:
         for name in ("rejected", "skipped", *_SUMMED):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.lacking |= other.lacking
+        self.first_unreadable = self.first_unreadable or other.first_unreadable
 
     @property
     def waiting(self) -> int:

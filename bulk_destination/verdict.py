@@ -77,7 +77,9 @@ def nothing_found(ledger: Ledger, routes: Sequence[Route]) -> str | None:
     if ledger.skipped or not ledger.rejected:
         return None
     if ledger.rejected.keys() == {UNREADABLE.reason}:
-        return "stdin holds no Airbyte records (one JSON message a line, as a source prints them)"
+        holds = "stdin holds no Airbyte records (one JSON message a line, as a source prints them)"
+        kind = ledger.first_unreadable
+        return holds if kind is None else f"{holds}; the first line that it holds instead is {kind}"
     if ledger.rejected.keys() == {NO_MAPPING.reason}:
         return "No row is a mapping: give a dict of columns for each"
     if ledger.rejected.keys() <= {UNREADABLE.reason, OF_ANOTHER_STREAM.reason}:

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from bulk_destination.connection import Connection
 from bulk_destination.delivery.throttling import running_status
-from bulk_destination.ledger import Ledger
+from bulk_destination.ledger import Ledgers
 from bulk_destination.loading.surroundings import Surroundings
 from bulk_destination.loading.walk import Walk
 from bulk_destination.look.dry_run import DryRun
@@ -19,6 +19,16 @@ from bulk_destination.rejected.saving import Saving
 Item = TypeVar("Item")
 
 
+class Watch(Protocol):
+    """Who looks on."""
+
+    def counts(self, ledgers: Ledgers) -> None:
+        """How far it is."""
+
+    def waits(self, service: str, seconds: float, of_identities: bool) -> None:
+        """Something waits for a quota."""
+
+
 @dataclass(slots=True)
 class Sync(Generic[Item]):
     """One run of `write`: a walk, and the lines that leave."""
@@ -27,17 +37,18 @@ class Sync(Generic[Item]):
     #: Lines that leave before the next states.
     _statuses: list[bytes] = field(default_factory=list)
 
-    def run(
-        self, source: Iterable[list[Item]], watch: Callable[[Ledger], None] | None = None
-    ) -> Iterator[bytes]:
+    def run(self, source: Iterable[list[Item]], watch: Watch | None = None) -> Iterator[bytes]:
         """Loads all of `source`; yields each state's line once all before it is safe.
 
         Between them are lines that have the platform show when a quota holds a stream up. `watch`
-        is shown the counts as they change.
+        is shown the counts as they change, and told of waits.
         Raises a SyncError, or what the source raised; what is settled by then has left as states
         before it.
         """
-        self.walk.watch, self.walk.limited = watch, self._limited
+        self.walk.limited = self._limited
+        if watch is not None:
+            self.walk.watch = lambda _: watch.counts(self.walk.ledgers)
+            self.walk.waits = watch.waits
         with closing(self.walk.run(source)) as settled:
             for firsts in settled:
                 statuses, self._statuses = self._statuses, []

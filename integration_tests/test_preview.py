@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import pty
 import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +18,6 @@ from sandbox.heap import SandboxOptions, running
 if TYPE_CHECKING:
     from integration_tests.conftest import Connector
 
-ROOT = Path(__file__).parents[1]
 NOWHERE = "http://127.0.0.1:9"
 
 
@@ -123,9 +119,57 @@ def test_columns_of_rejected_records(connector: Connector, who: str | None) -> N
     """Whether a column is in records that are rejected is not looked at, and nothing said of it."""
     lines = [] if who is None else [connector.record({**connector.event(1), "who": who})]
     config = connector.config(NOWHERE, api__property_columns="n")
-    shown = preview(connector, lines, config=config).stdout
-    assert "was in no record" not in shown
-    assert ("There was no record in the input" in shown) == (who is None)
+    shown = preview(connector, lines, config=config)
+    assert "was in no record" not in shown.stdout
+    assert ("stdin is empty" in shown.stderr) == (who is None)
+    assert shown.returncode == (3 if lines else 1)
+
+
+@both
+def test_a_source_that_has_nothing_new(connector: Connector) -> None:
+    """A state and no record is no fault of whoever looks."""
+    shown = preview(connector, [connector.state(1)])
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "There was no record in the input" in shown.stdout
+
+
+def test_lines_before_messages_hide_none(connector: Connector) -> None:
+    """What a source prints beside its messages is counted, and the rest is shown."""
+    lines = [b"Picked up JAVA_TOOL_OPTIONS: -Xmx1g\n", connector.record(connector.event(1))]
+    shown = preview(connector, lines)
+    assert shown.returncode == 3
+    assert "the line begins `Picked up JAVA_TOOL_OPTIONS: -Xmx1g`" in shown.stdout
+    assert "Record 2 becomes" in shown.stdout
+
+
+@both
+def test_whole_records(connector: Connector) -> None:
+    """`--full` has each beside what it becomes, with all that is in it."""
+    record = connector.event(1) | {"unused": "unmapped@example.com"}
+    config = connector.config(NOWHERE, api__property_columns="n")
+    folded = preview(connector, [connector.record(record)], config=config).stdout
+    full = preview(connector, [connector.record(record)], "--full", config=config).stdout
+    assert "unmapped@example.com" not in folded
+    assert "unmapped@example.com" in full
+    assert "payload out" in full
+
+
+@pytest.mark.parametrize("rows", ["csv", "json"])
+def test_rows_are_what_messages_are(connector: Connector, rows: str) -> None:
+    """Plain rows become the payloads that the same records become in messages."""
+    events = [connector.event(n) | {"at": "2026-01-05T11:17:19Z"} for n in range(5)]
+    config = connector.config(NOWHERE, api__timestamp_column="at")
+    lines = [",".join(events[0]), *(",".join(map(str, each.values())) for each in events)]
+    if rows == "json":
+        lines = list(map(json.dumps, events))
+    typed = ("--json", "--records", "5")
+    stream = connector.catalog()["streams"][0]["stream"]["name"]
+    command = [*arguments(connector, config), *typed, "--rows", stream]
+    shown = run(command, "\n".join(lines).encode())
+    said = preview(connector, list(map(connector.record, events)), *typed, config=config)
+    first, second = (json.loads(each.stdout)["records"] for each in (shown, said))
+    assert [each["payload"] for each in first] == [each["payload"] for each in second]
+    assert shown.returncode == 0
 
 
 def test_json_without_nan(connector: Connector) -> None:
@@ -159,56 +203,6 @@ def test_faults_are_listed(connector: Connector) -> None:
     assert "cannot read none:" in missing
 
 
-def on_a_terminal(command: list[str], stdin: bytes, folder: Path) -> tuple[int, str]:
-    """Runs `command` with stdout and stderr on a terminal; its code and what it shows."""
-    given = folder / "stdin"
-    given.write_bytes(stdin)
-    ours, theirs = pty.openpty()
-    with given.open("rb") as source:
-        process = subprocess.Popen(
-            command,
-            stdin=source,
-            stdout=theirs,
-            stderr=theirs,
-            cwd=ROOT,
-            env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"},
-        )
-    os.close(theirs)
-    shown = b""
-    try:
-        while chunk := os.read(ours, 65_536):
-            shown += chunk
-    except OSError:  # the other side is gone
-        pass
-    finally:
-        os.close(ours)
-    return process.wait(60), shown.decode(errors="replace")
-
-
-def test_colours_on_a_terminal(connector: Connector, tmp_path: Path) -> None:
-    """There, rejected records are red."""
-    command = arguments(connector)
-    code, shown = on_a_terminal(command, connector.record({"name": "x", "who": "null"}), tmp_path)
-    assert code == 3
-    assert "\x1b[31m" in shown
-
-
-@pytest.mark.parametrize("progress", [True, False])
-def test_progress_bar(connector: Connector, tmp_path: Path, progress: bool) -> None:
-    """`write --progress` on a terminal shows the counts as they grow; without it, none."""
-    records = b"".join(connector.record(connector.event(n)) for n in range(3_000))
-    with running(SandboxOptions(quotas=False, latency_ms=300)) as heap:
-        command = [
-            *(*program("heap"), "write"),
-            *("--config", connector.file(connector.config(heap.url, requests_in_flight=1))),
-            *("--catalog", connector.file(connector.catalog())),
-            *(["--progress"] if progress else []),
-        ]
-        code, shown = on_a_terminal(command, records, tmp_path)
-    assert code == 0
-    assert ("3,000 accepted" in shown) is progress
-
-
 def test_progress_lines(connector: Connector) -> None:
     """A sync of more than ten seconds says how far it is."""
     hurried = Surroundings(clock=lambda: time.monotonic() * 10)
@@ -226,7 +220,8 @@ def test_characters_that_no_terminal_takes(
     """Half an emoji, or an umlaut where stdout is ASCII, is escaped and ends nothing."""
     monkeypatch.setenv("PYTHONIOENCODING", encoding)
     record = connector.record(connector.event(1) | {"x": "\ud83d", "y": "\xe9"})
-    shown = run(arguments(connector), record)
-    assert shown.stderr == ""
-    assert shown.returncode == 0
-    assert "\\ud83d" in shown.stdout
+    for typed, holds in (([], "\xe9"), (["--full"], "\\ud83d")):
+        shown = run([*arguments(connector), *typed], record)
+        assert shown.stderr == ""
+        assert shown.returncode == 0
+        assert holds in shown.stdout.replace("\\xe9", "\xe9")

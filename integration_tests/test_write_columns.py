@@ -100,8 +100,11 @@ def test_what_a_preview_shows(connector: Connector) -> None:
     assert shown["property_names"] == len(shown["properties"]) == 5
     assert any("No key of these events is known" in words for words in shown["warnings"])
     table = preview(connector, lines, config=config).stdout
-    for words in ("was `lower(mail)`", "first time", "texts cut: bio", "property names"):
+    for words in ("was `lower(mail)`", "time ", "texts cut: bio", "Properties (5 names)"):
         assert words in table
+    full = preview(connector, lines, "--full", config=config).stdout
+    for words in ("was `lower(mail)`", "first time", "texts cut: bio", "property names"):
+        assert words in full
 
 
 @both
@@ -299,12 +302,15 @@ def test_an_event_id_that_no_record_has(connector: Connector) -> None:
 def test_a_file_without_messages(connector: Connector) -> None:
     """A table, say: no column is blamed, and nothing of it is shown."""
     lines = [b"name,who\n", b"Signed Up,ann@example.com\n"]
-    words = "stdin holds no Airbyte records (one JSON message a line, as a source prints them); no"
+    words = "stdin holds no Airbyte records (one JSON message a line, as a source prints them); the"
     with connector.running() as local:
         outcome = connector.write_here(connector.config(local.url), lines)
     assert words in outcome.error["message"]
-    assert "ann@" not in outcome.logs + outcome.error["message"]
-    assert words in json.loads(preview(connector, lines, "--json").stdout)["would_fail"]
+    assert "the first line that it holds instead is no JSON" in outcome.error["message"]
+    assert not any(text in outcome.logs + outcome.error["message"] for text in ("ann@", "name,"))
+    shown = preview(connector, lines, "--json")
+    assert "stdin holds no Airbyte messages; the first line begins `name,who`" in shown.stderr
+    assert (shown.returncode, shown.stdout) == (1, "")
 
 
 # -- times that name no zone ---------------------------------------------------------------------

@@ -84,6 +84,9 @@ class Walk(Generic[Item]):
     surroundings: Surroundings = field(default_factory=Surroundings)
     #: Shown the counts as they change.
     watch: Callable[[Ledger], None] | None = None
+    #: Told when something waits for a quota: the service, for how many seconds, and whether only
+    #: single identities do.
+    waits: Callable[[str, float, bool], None] | None = None
     #: Told of each stream whether its quota holds it up, and for how many seconds.
     limited: Callable[[Stream, float | None], None] | None = None
     log: Log = field(default_factory=lambda: logging.getLogger("airbyte"))
@@ -114,6 +117,11 @@ class Walk(Generic[Item]):
         self._delivery = deliveries_by(
             self._ways, self.connection, self.surroundings, self._inbox.report
         )
+
+    @property
+    def ledgers(self) -> Ledgers:
+        """The counts, stream by stream."""
+        return self._ledgers
 
     @property
     def ledger(self) -> Ledger:
@@ -366,6 +374,8 @@ class Walk(Generic[Item]):
     def _say_wait(self, endpoint: int, wait: QuotaWait) -> None:
         way = self._ways[endpoint]
         waiting = sum(self._ledgers.of_streams[stream].waiting for stream in way.streams)
+        if self.waits is not None:
+            self.waits(way.routes[0].endpoint.service, wait.seconds, wait.of_identities)
         now = self.surroundings.clock()
         if words := way.throttling.waits(wait.seconds, wait.of_identities, waiting, now):
             self.log.info(words)

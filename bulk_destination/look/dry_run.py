@@ -84,6 +84,11 @@ class DryRun(Generic[Item]):
         """The number of the record or line taken last."""
         return self._intake.position
 
+    @property
+    def stream(self) -> int | None:
+        """The number of the stream of what was taken last; None: of none in the catalog."""
+        return self._intake.stream
+
     def finish(self) -> None:
         """No more comes."""
         for plan in self.plans:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from bulk_destination.connection import Connection
+from bulk_destination.look import folded
 from bulk_destination.look.dry_run import DryRun
+from bulk_destination.look.folded import Folded
 from bulk_destination.look.plan import FIRST, Plan
+from bulk_destination.look.shown_values import plain
 from bulk_destination.mapping.record_mapper import Payload
 from bulk_destination.mapping.values import Rejected, Skipped
 from bulk_destination.protocol.lines import Line, LongLine
@@ -28,8 +30,6 @@ SOMETHING_REJECTED: Final = 3
 _MOST_ROWS: Final = 50
 #: Characters of a record or payload shown side by side.
 _MOST_CHARACTERS: Final = 1_500
-#: What would move the cursor or ring the bell; JSON escapes the rest.
-_CONTROL: Final = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,8 @@ class Preview:
     connection: Connection
     most: int
     samples: list[Sample] = field(default_factory=list)
+    #: What becomes of all records, where somebody wants it told so.
+    folded: Folded | None = None
     _rejected: int = 0
 
     def of(self, source: Iterable[Sequence[Line]]) -> DryRun[Line]:
@@ -71,6 +73,8 @@ class Preview:
                 taken = walk.take(line)
                 if taken is not None:
                     self._sample(walk.position, line, taken)
+                    if self.folded is not None:
+                        self.folded.add(walk.stream, walk.position, line, taken)
         walk.finish()
         return walk
 
@@ -104,7 +108,9 @@ def show(preview: Preview, walk: DryRun[Line], as_json: bool) -> int:
         print(json.dumps({**walk.as_json(), "records": samples}))
     else:
         console = Console(file=sys.stdout, highlight=False)
-        for part in _parts(preview, walk):
+        told = preview.folded
+        found = _parts(preview, walk) if told is None else folded.parts(told, walk, preview.most)
+        for part in found:
             console.print(part)
     sys.stdout.flush()  # Now, while who called can tell that it failed.
     return SOMETHING_REJECTED if walk.ledgers.all.rejected else 0
@@ -120,7 +126,7 @@ def _parts(preview: Preview, walk: DryRun[Line]) -> Iterator[RenderableType]:
     if several:
         yield _sum(walk)
         if walk.would_fail is not None:
-            yield Text(f"! {_plain(walk.would_fail)}", style="red")
+            yield Text(f"! {plain(walk.would_fail)}", style="red")
     yield Text(f"Nothing was sent to {walk.service}.", style="bold")
 
 
@@ -133,7 +139,7 @@ def _sum(walk: DryRun[Line]) -> Table:
     table.add_row("records read", f"{total.read:,}")
     table.add_row("would be sent", f"{total.accepted:,}", style="green")
     for reason, count in walk.ledgers.elsewhere.rejected.most_common():
-        table.add_row(f"rejected: {_plain(reason)}", f"{count:,}", style="red")
+        table.add_row(f"rejected: {plain(reason)}", f"{count:,}", style="red")
     return table
 
 
@@ -152,9 +158,9 @@ def _plan(plan: Plan, title: str) -> Iterator[RenderableType]:
     if rows:
         yield _table("Properties", ["property", "records", "types"], rows)
     for warning in (*found["dangers"], *found["warnings"]):
-        yield Text(f"! {_plain(warning)}", style="yellow")
+        yield Text(f"! {plain(warning)}", style="yellow")
     if plan.would_fail is not None:
-        yield Text(f"! {_plain(plan.would_fail)}", style="red")
+        yield Text(f"! {plain(plan.would_fail)}", style="red")
 
 
 def _samples(samples: list[Sample]) -> Table:
@@ -173,7 +179,7 @@ def _samples(samples: list[Sample]) -> Table:
 
 
 def _summary(plan: Plan, title: str) -> Table:
-    table = Table(title=_plain(title), title_justify="left", box=box.ROUNDED, show_header=False)
+    table = Table(title=plain(title), title_justify="left", box=box.ROUNDED, show_header=False)
     table.add_column()
     table.add_column(justify="right")
     ledger, found = plan.ledger, plan.as_json()
@@ -181,12 +187,12 @@ def _summary(plan: Plan, title: str) -> Table:
     table.add_row("would be sent", f"{ledger.accepted:,}", style="green")
     for reason, count in ledger.rejected.most_common():
         first = ledger.first_position[reason]
-        table.add_row(f"rejected: {_plain(reason)} (first: {first})", f"{count:,}", style="red")
+        table.add_row(f"rejected: {plain(reason)} (first: {first})", f"{count:,}", style="red")
     for reason, count in ledger.skipped.most_common():
         table.add_row(f"skipped: {reason}", f"{count:,}")
     for name, counts in found["found_by"].items():
         for value, count in counts.items():
-            table.add_row(f"{name} was `{_plain(value)}`", f"{count:,}")
+            table.add_row(f"{name} was `{plain(value)}`", f"{count:,}")
     if times := found["times"]:
         table.add_row("first time", times["first"])
         table.add_row("last time", times["last"])
@@ -195,7 +201,7 @@ def _summary(plan: Plan, title: str) -> Table:
     if plan.held is None:
         table.add_row("property names", f"{found['property_names']:,}")
     for name, count in found["cut"].items():
-        table.add_row(f"texts cut: {_plain(name)}", f"{count:,}")
+        table.add_row(f"texts cut: {plain(name)}", f"{count:,}")
     table.add_row("requests", f"{plan.requests:,}")
     table.add_row("bytes", f"{plan.bytes:,}")
     table.add_row(f"held up by {plan.service}'s quota, about", f"{plan.quota_seconds:,.0f} s")
@@ -210,16 +216,11 @@ def _table(title: str, columns: list[str], rows: list[list[Any]]) -> Table:
         table.add_column(column, justify="right" if column == "records" else "left")
     for row in rows[:_MOST_ROWS]:
         table.add_row(
-            *(Text(f"{cell:,}" if isinstance(cell, int) else _plain(cell)) for cell in row)
+            *(Text(f"{cell:,}" if isinstance(cell, int) else plain(cell)) for cell in row)
         )
     return table
 
 
 def _json(value: object) -> Text:
-    text = _plain(json.dumps(value, indent=1, ensure_ascii=False))
+    text = plain(json.dumps(value, indent=1, ensure_ascii=False))
     return Text(text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]} …")
-
-
-def _plain(text: str) -> str:
-    """Without what a terminal would obey."""
-    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -43,7 +43,10 @@ class Program:
         if not args:
             parser.print_help(sys.stderr)
             raise SystemExit(2)
-        return parser.parse_args(args)
+        parsed = parser.parse_args(args)
+        if parsed.command == "preview" and parsed.catalog is None and parsed.rows is None:
+            parser.error("preview needs --catalog FILE, or --rows STREAM for plain rows")
+        return parsed
 
     def _parser(self) -> argparse.ArgumentParser:
         typed = f".venv/bin/{self.name}"
@@ -83,14 +86,30 @@ class Program:
         previews = command(
             *("preview", "show what the messages on stdin would become; send nothing"),
             *(preview, preview.replace(" <", " --json <")),
+            f"{typed} preview {config} --rows orders < orders.csv",
         )
         for each in (writes, previews):
             each.add_argument("--config", required=True, metavar="FILE", help=_CONFIG)
-            each.add_argument("--catalog", required=True, metavar="FILE", help=_CATALOG)
-        writes.add_argument("--progress", action="store_true", help="show a live bar on stderr")
+        writes.add_argument("--catalog", required=True, metavar="FILE", help=_CATALOG)
+        writes.add_argument("--progress", action="store_true", help="show live counts on stderr")
+        previews.add_argument(
+            *("--catalog",), metavar="FILE", help=f"{_CATALOG}; --rows can do without"
+        )
+        previews.add_argument(
+            *("--rows",),
+            metavar="STREAM",
+            help="stdin holds plain rows of this stream, as JSON lines or CSV",
+        )
+        previews.add_argument(
+            *("--full",), action="store_true", help="show whole records beside what they become"
+        )
         previews.add_argument("--json", action="store_true", help="print one JSON object")
         previews.add_argument(
-            "--records", type=int, default=3, metavar="N", help="how many to show (default: 3)"
+            *("--records",),
+            type=int,
+            default=3,
+            metavar="N",
+            help="how many records, or kinds of them, to show (default: 3)",
         )
         self._add_studio(
             command(

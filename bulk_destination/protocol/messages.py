@@ -160,6 +160,18 @@ def _tells_of_failure(message: Mapping[str, Any]) -> bool:
     return trace.get("type") == "ERROR" or is_incomplete
 
 
+def kind_of_line(line: Line) -> str:
+    """What a line is that is no message, in words that hold nothing of it."""
+    text = bytes(line).strip()
+    value = read_exactly(text)
+    if type(value) is not dict:
+        return "no JSON" if value is None else "JSON, but no object"
+    kind = value.get("type")
+    if kind == "RECORD":
+        return "a RECORD without `record.data`"
+    return "a JSON object without a `type`" if kind is None else "no message of Airbyte's types"
+
+
 def _of_no_parser(line: bytes) -> Message:
     kind = text_at_top(line, "type")
     if kind == "STATE":

@@ -24,9 +24,21 @@ def stdin_lines(*, keeps_long_lines: bool = False) -> Iterator[list[Line]]:
 
     A line that is too long to be held is in a temporary file, if it `keeps_long_lines`.
     """
+    return _without_mark(_lines(stdin_chunks(), keeps_long_lines))
+
+
+def stdin_chunks() -> Iterator[bytes]:
+    """All of stdin, as it comes. Raises a ConfigurationError if it is closed."""
     if sys.stdin is None:
         raise ConfigurationError([Fault("stdin", "is closed: pipe the source's messages into it")])
-    return _without_mark(_lines(_chunks(sys.stdin.buffer), keeps_long_lines))
+    return _chunks(sys.stdin.buffer)
+
+
+def say_what_is_awaited(what: str) -> None:
+    """A line on stderr where somebody at a terminal has to know that it is their turn."""
+    if sys.stdin is not None and sys.stdin.isatty() and sys.stderr is not None:
+        words = f"Reading {what} from the terminal; end with Ctrl-D, or pipe a file"
+        print(words, file=sys.stderr, flush=True)
 
 
 def _lines(chunks: Iterator[bytes], keeps_long_lines: bool) -> Iterator[list[Line]]:

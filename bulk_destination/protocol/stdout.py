@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from typing import Any, BinaryIO, Final, NoReturn
+from typing import Any, Final, NoReturn, Protocol
 
 import orjson
 
@@ -48,10 +48,20 @@ def dumped(message: dict[str, Any]) -> bytes:
         return json.dumps(message).encode() + b"\n"
 
 
+class Output(Protocol):
+    """What takes lines: stdout, or who tells them to a person."""
+
+    def write(self, line: bytes, /) -> object:
+        """One whole line."""
+
+    def flush(self) -> object:
+        """Nothing of it may wait."""
+
+
 class MessageWriter:
     """Writes lines to a binary stream; safe to call from any thread."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: Output) -> None:
         self._stream = stream
         self._lock = threading.Lock()
         #: Why a line is lost, if one is.

@@ -22,14 +22,14 @@ HACKLE_BY_HAND = [
 ]
 #: Where `make sandbox` and `make sandbox-hackle` listen.
 HEAP, HACKLE = "http://127.0.0.1:8087", "http://127.0.0.1:8088"
-(MY_OWN,) = TRY_IT.below("Your own three records").commands
+MY_OWN = TRY_IT.below("Your own three records").commands
 (REPLAY,) = FAILURES.below("Send them again").commands
 EXAMPLES = [*README.blocks("json"), *FAILURES.blocks("json")]
 #: What is shown but for `make`, which the tests do not call, and Docker's, which
 #: `integration_tests/image` runs; test_scheduler.py has its own page.
 ONE_TEST = [line for line in Text.of("CONTRIBUTING.md").commands if not line.startswith("make ")]
 STREAMS = Text.of("docs/streams.md")
-RUN = [*BY_HAND, MY_OWN, *HACKLE_BY_HAND, REPLAY, *ONE_TEST, *STREAMS.commands]
+RUN = [*BY_HAND, *MY_OWN, *HACKLE_BY_HAND, REPLAY, *ONE_TEST, *STREAMS.commands]
 PAGES = [
     *(page.name for page in sorted(ROOT.glob("*.md"))),
     *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))),
@@ -70,18 +70,23 @@ def test_by_hand(tmp_path: Path) -> None:
         assert json.loads(check)["connectionStatus"]["status"] == "SUCCEEDED"
         assert "Ledger" in write.splitlines()[-1]
         assert len(json.loads(events)["events"]) == 2
-        assert "rejected: identity_missing" in preview
+        assert "1 identity_missing (record 331)" in preview
 
 
 def test_my_own_records(tmp_path: Path) -> None:
-    """The records and the catalog as they are shown: two would be sent, a guest would not."""
+    """Rows, records and catalog as they are shown: two would be sent, a guest would not."""
     shutil.copytree(ROOT / "sample_files", tmp_path / "sample_files")
-    records, catalog = TRY_IT.below("Your own three records").blocks("json")
+    section = TRY_IT.below("Your own three records")
+    (rows,) = section.blocks("csv")
+    records, catalog = section.blocks("json")
+    (tmp_path / "my_orders.csv").write_text(rows)
     (tmp_path / "my_orders.jsonl").write_text(records)
     (tmp_path / "my_catalog.json").write_text(catalog)
-    preview = run(MY_OWN, tmp_path)
-    assert re.search(r"would be sent\W+2\b", preview), preview
-    assert re.search(r"rejected: identity_of_no_single_person \(first: 3\)\W+1\b", preview), preview
+    of_rows, of_messages = (run(shown, tmp_path) for shown in MY_OWN)
+    for preview in (of_rows, of_messages):
+        assert re.search(r"would be sent\W+2\b", preview), preview
+        assert "1 identity_of_no_single_person (record 3)" in preview
+        assert 'identity_column: `user_id` held "guest"' in preview
 
 
 def test_several_streams(tmp_path: Path) -> None:
@@ -121,7 +126,7 @@ def test_hackle_by_hand(tmp_path: Path) -> None:
         samples(tmp_path, HACKLE, hackle.url)
         check, preview = (run(shown, tmp_path) for shown in HACKLE_BY_HAND[:2])
         assert json.loads(check)["connectionStatus"]["status"] == "SUCCEEDED"
-        assert "rejected: user_id_missing" in preview
+        assert "1 user_id_missing (record 201)" in preview
         assert hackle.events() == []
         (write,) = HACKLE_BY_HAND[2:]
         assert "Ledger" in run(write, tmp_path).splitlines()[-1]
