@@ -26,4 +26,4 @@ def test_a_short_chaos() -> None:
     kinds = {kind for kind, count in met.faults.items() if count}
     assert {"400", "413", "429", "500", "503", "reset-before", "reset-after"} <= kinds
     assert {"hang", "hang-after"} & kinds
-    assert {*KINDS} <= kinds
+    assert {*KINDS, "firewall"} <= kinds

@@ -137,7 +137,7 @@ class _Run:
         self.relay.next_process()
         self.witness.next_process()
         faults = self._faults()
-        states = verdict.States(source, self.witness.has_settled, self.kept)
+        states = verdict.States(source, self._has_settled, self.kept)
         config = self.scenario.config(self.url, str(self.folder / "rejected"))
         ended = self._process(config, source, states, death)
         verdict.nothing_shown(ended, source, self.scenario.secret)
@@ -154,6 +154,9 @@ class _Run:
         verdict.requests_were_right(self.witness, self.relay, ended, faults, self.scenario.hangs)
         self.figures.rejected += ended.ledger["rejected"]
         return ()
+
+    def _has_settled(self, row: int) -> bool:
+        return self.witness.has_settled(row) or self.relay.has_refused(row)
 
     def _process(
         self,

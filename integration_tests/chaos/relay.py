@@ -7,6 +7,7 @@ itself never reaches the service: it is not stored, whatever the answer says.
 from __future__ import annotations
 
 import hashlib
+import re
 import socket
 import threading
 from collections import Counter
@@ -18,6 +19,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from integration_tests.chaos.scenario import Kind, Trouble
+from integration_tests.chaos.source import DISLIKED, own_key
 from integration_tests.hostile import Line, Peer, answer, interim, peer
 
 #: Bytes of a request that the relay's kernel takes, about, before the relay reads them.
@@ -40,6 +42,7 @@ _PAGES_OF_GATEWAYS: Final = (
     answer(401, b""),
     answer(302, b"", b"Location: /login"),
 )
+_OWN: Final = re.compile(rb'"%s(\d+)"' % own_key(0)[:-1].encode())
 #: Before the request has gone out whole; a yes among them.
 _EARLY: Final = (answer(200), answer(503, b"later"), answer(403, _HTML))
 #: Where all of it may have gone out, no yes and no page: it would be an answer to the whole.
@@ -58,6 +61,8 @@ class Relay:
     turned_away: Counter[bytes] = field(default_factory=Counter)
     #: And those that it did not read whole.
     cut_short: int = 0
+    #: Rows that the firewall turned away alone, by how often.
+    disliked: Counter[int] = field(default_factory=Counter)
     _asked: int = 0
     #: Where a lane of this process has seen a yes: it has asked again since.
     _known: set[bytes] = field(default_factory=set)
@@ -70,6 +75,10 @@ class Relay:
     def answered(self) -> int:
         """Requests of this process that the service did not see."""
         return self.turned_away.total() + self.cut_short
+
+    def has_refused(self, row: int) -> bool:
+        """Whether the firewall has shown twice that it is this row which it dislikes."""
+        return self.disliked[row] > 1
 
     def next_process(self) -> None:
         """The next one knows nothing of the service yet. Waits for what the last one had sent."""
@@ -106,6 +115,9 @@ class Relay:
         body = line.body(head, _PIECE, _PAUSE) if kind == "slow" else line.body(head)
         if body is None:
             raise ConnectionError
+        if self._is_disliked(body):
+            line.send(_PAGES_OF_GATEWAYS[0])
+            return False
         if kind == "page" and self._may_turn_away(head.split(b"\r\n", 1)[0], body):
             line.send(dice.choice(_PAGES_OF_GATEWAYS))
             return False
@@ -127,8 +139,19 @@ class Relay:
         line.socket.shutdown(socket.SHUT_WR)
         line.wait_until_gone()
 
+    def _is_disliked(self, body: bytes) -> bool:
+        if not self.trouble.dislikes or DISLIKED.encode() not in body:
+            return False
+        rows = {int(number) for number in _OWN.findall(body)}
+        with self._lock:
+            self.met["firewall"] += 1
+            self.turned_away[_digest(body)] += 1
+            if len(rows) == 1:
+                self.disliked.update(rows)
+        return True
+
     def _may_turn_away(self, asked: bytes, body: bytes) -> bool:
-        digest = hashlib.blake2b(body, digest_size=16).digest()
+        digest = _digest(body)
         with self._lock:
             may = asked in self._known and self.turned_away[digest] < _PAGES
             if may:
@@ -161,6 +184,11 @@ class Relay:
             with self._closed:
                 self._open -= 1
                 self._closed.notify_all()
+
+
+def _digest(body: bytes) -> bytes:
+    """As the witness knows a request."""
+    return hashlib.blake2b(body, digest_size=16).digest()
 
 
 def _answer_of(service: Line) -> bytes | None:

@@ -67,6 +67,8 @@ class Trouble:
     seed: int = 0
     #: Seconds that an answer takes which comes by the byte.
     trickle: float = 0.03
+    #: Whether a firewall stands there.
+    dislikes: bool = False
 
     def draw(self, number: int) -> tuple[Kind | None, Random]:
         """What befalls request `number`, and the dice for what is left open."""
@@ -217,7 +219,8 @@ def drawn(service: Service, seed: int, run: int, largest: int) -> Scenario:
     # Small bodies make many requests: moments to be killed at, and faults to be met.
     small = killed or slow or dice.random() < 0.3
     max_body = dice.randint(12_000, 80_000) if small else None
-    source = Source.drawn(dice, streams, max_body)
+    on_the_way = _on_the_way(Random(f"{seed}/{run}/on the way"), service, slow)
+    source = Source.drawn(dice, streams, max_body, disliked=on_the_way.dislikes)
     if slow or patient:
         largest //= _SLOW_SHARE
     count = int(_spread(dice, min(800, largest) if killed else 30, largest))
@@ -225,7 +228,7 @@ def drawn(service: Service, seed: int, run: int, largest: int) -> Scenario:
         service=service,
         streams=streams,
         options=_options(dice, service, slow, slow or killed or patient, max_body),
-        on_the_way=_on_the_way(Random(f"{seed}/{run}/on the way"), slow),
+        on_the_way=on_the_way,
         patient=patient,
         requests_in_flight=dice.randint(1, 8),
         source=source.lines(count, states_every=int(_spread(dice, 1, 5_000))),
@@ -282,7 +285,7 @@ def _options(
     return HackleOptions(deduplicate=dice.random() < 0.5, **trouble)
 
 
-def _on_the_way(dice: Random, hangs: bool) -> Trouble:
+def _on_the_way(dice: Random, service: Service, hangs: bool) -> Trouble:
     """Three runs of four meet something; where the service hangs, an answer may be as late."""
     if dice.randrange(4) == 0:
         return Trouble()
@@ -290,7 +293,9 @@ def _on_the_way(dice: Random, hangs: bool) -> Trouble:
     trickle, rate = 0.03, dice.choice((0.2, 0.35))
     if hangs:  # an answer that comes too late takes a second and a half
         trickle, rate = dice.choice(((trickle, 0.15), (2.5, 0.05)))
-    return Trouble(kinds, rate, dice.randrange(1 << 30), trickle)
+    # What Hackle makes of a repeat is not known, so nothing is sent again to see who is there.
+    dislikes = service == "heap" and dice.random() < 0.3
+    return Trouble(kinds, rate, dice.randrange(1 << 30), trickle, dislikes)
 
 
 def _spread(dice: Random, least: float, most: float) -> float:

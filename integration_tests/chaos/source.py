@@ -12,6 +12,10 @@ from typing import Any, Final, Literal
 Json = dict[str, Any]
 
 STREAM: Final = "people"
+#: What a firewall on the way takes for an attack, and how many rows are between two of them: two
+#: in a row, before anything was accepted, are a wrong configuration.
+DISLIKED: Final = "<script>"
+_APART: Final = 200
 #: One that no catalog has.
 STRANGERS: Final = "strangers"
 #: A property of this name is what the local Heap refuses here.
@@ -59,7 +63,8 @@ class Stream:
 class Row:
     """One line that counts as a record. `data` is None where it is no message at all.
 
-    It lands; or it is `unmapped`: the connector rejects it; or it is `refused`: Heap does.
+    It lands; or it is `unmapped`: the connector rejects it; or it is `refused`: Heap does, or a
+    firewall before it.
     `stream` is the number of its stream in the catalog, None where it belongs to none.
     """
 
@@ -137,7 +142,10 @@ class Rows:
     people: tuple[str | int, ...]
     #: Whether another stream has its name, so that a record has to say its namespace.
     is_ambiguous: bool = False
+    #: Whether some are what a firewall dislikes.
+    disliked: bool = False
     _count: int = 0
+    _disliked_at: int = 0
 
     @staticmethod
     def drawn(
@@ -161,6 +169,9 @@ class Rows:
         # Some people come again and again.
         at = int(len(self.people) * self.dice.random() ** 3)
         good = self.good(number, self.people[at])
+        if self.disliked and self._count - self._disliked_at > _APART:
+            self._disliked_at = self._count
+            return self._disliked(good)
         luck = self.dice.random()
         if luck < self.unmapped:
             return self._unmapped(good)
@@ -255,6 +266,12 @@ class Rows:
             data = good.data | {POISON: f"dose-{good.number}"}
         return Row(good.number, self._line(data), "refused", data, self.at)
 
+    def _disliked(self, good: Row) -> Row:
+        """The same row as no firewall lets it through."""
+        assert good.data is not None
+        data = good.data | {"note": f"{DISLIKED}alert({good.number})"}
+        return Row(good.number, self._line(data), "refused", data, self.at)
+
     def _line(self, data: Json, descriptor: Json | None = None) -> bytes:
         named = descriptor or self.stream.descriptor
         fields = self.stream.fields
@@ -279,12 +296,18 @@ class Source:
     rows: tuple[Rows, ...]
 
     @staticmethod
-    def drawn(dice: Random, streams: tuple[Stream, ...], max_body: int | None) -> Source:
-        """Streams about the same crowd, so that some of them tell of the same user."""
+    def drawn(
+        dice: Random, streams: tuple[Stream, ...], max_body: int | None, *, disliked: bool
+    ) -> Source:
+        """Streams about the same crowd, so that some of them tell of the same user.
+
+        The first may have rows that a firewall dislikes.
+        """
         crowd = [f"person{n}@example.com" for n in range(dice.choice((1, 8, 100, 5_000)))]
         rows = tuple(
             Rows.drawn(dice, stream, at, max_body, crowd) for at, stream in enumerate(streams)
         )
+        rows[0].disliked = disliked
         names = [stream.name for stream in streams]
         for each in rows:
             each.is_ambiguous = names.count(each.stream.name) > 1
