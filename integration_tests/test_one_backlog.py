@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sandbox.heap import SandboxOptions, running
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -97,6 +99,24 @@ def test_requests_are_full_however_many_are_under_way(connector: Connector, serv
     assert max(heap.landed) == 19_999
 
 
+@pytest.mark.parametrize("latency_ms", [0, 300])
+@pytest.mark.parametrize("api", ["track", "add_user_properties", "add_account_properties"])
+def test_a_small_sync_is_few_requests(connector: Connector, api: str, latency_ms: float) -> None:
+    """5,000 records are at most 8, however many could be under way, and wherever states stand."""
+    lines = [
+        line
+        for n in range(5_000)
+        for line in (
+            connector.record(connector.event(n)),
+            *([connector.state(n)] if n % 700 == 0 else []),
+        )
+    ]
+    with running(SandboxOptions(latency_ms=latency_ms)) as heap:
+        outcome = connector.write_here(connector.config(heap.url, api), lines).succeeded()
+        assert len(heap.requests()) <= 8
+    assert outcome.ledger["accepted"] == 5_000
+
+
 @pytest.mark.parametrize("requests_in_flight", [None, 8])
 def test_events_of_one_person_are_under_way_at_once(
     connector: Connector, serve: Serve, requests_in_flight: int | None
@@ -175,7 +195,7 @@ def test_memory_stops_the_source(connector: Connector, serve: Serve) -> None:
     while stalled_at != taken[0]:
         stalled_at = taken[0]
         time.sleep(4)
-    # 16 MB wait at most, and some more in pipes and buffers.
+    # 18 MB of items wait at most, and some more in pipes and buffers.
     assert 2_000 < stalled_at < 5_000
     heap.released.set()
     outcome = process.finish().succeeded()

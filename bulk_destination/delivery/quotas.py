@@ -20,8 +20,9 @@ _UNLIMITED: Final = 1 << 62
 #: In which a window counts its keys. A quota of 1,000 is met too early only where as many events
 #: of other identities fell into the same cell: from some 30 million a minute on.
 CELLS: Final = 1 << 15
-#: The same for a `Spacing`: 2 MB.
-_SPACING_CELLS: Final = 1 << 18
+#: The same for a `Spacing`: 8 MB. In the long run a cell takes one identity in two seconds, so half
+#: as many as there are cells is the most a second, though each identity comes only once.
+_SPACING_CELLS: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
