@@ -34,7 +34,7 @@ from bulk_destination.http.client import BulkClient
 OPEN_AT_MOST: Final = 10.0
 #: Bytes that payloads handed over and not yet settled may take, above which reading stops. It is
 #: what 64 requests of a thousand small items take, or 16 of a megabyte.
-MAX_UNSETTLED_BYTES: Final = 36_000_000
+MAX_UNSETTLED_BYTES: Final = 32_000_000
 
 
 class Delivery:

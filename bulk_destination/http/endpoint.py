@@ -36,5 +36,8 @@ class Endpoint:
     method: str = "POST"
 
     def body(self, items: list[bytes] | tuple[bytes, ...]) -> bytes:
-        """A request's body."""
-        return self.envelope[0] + b",".join(items) + self.envelope[1]
+        """A request's body. Made at once: each large buffer that comes and goes leaves holes."""
+        begin, end = self.envelope
+        if len(items) < 2:
+            return begin + b",".join(items) + end
+        return b",".join((begin + items[0], *items[1:-1], items[-1] + end))
