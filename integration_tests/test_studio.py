@@ -106,6 +106,10 @@ def test_what_is_wrong_is_seen_before_it_is_sent(empty: RunningStudio) -> None:
     wrong = empty.type(**MAPPING | {"api__track__identity_column": "custmer_id"})
     assert "did you mean `customer_id`?" in wrong
     assert "Nothing can be shown" in wrong
+    # Nor is that hidden by what is not known yet.
+    assert "did you mean `customer_id`?" in empty.type(
+        **MAPPING | {"api__track__identity_column": "custmer_id", "app_id": ""}
+    )
 
 
 def test_a_sample_that_is_none_leaves_the_one_before(empty: RunningStudio) -> None:

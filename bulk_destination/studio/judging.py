@@ -7,8 +7,7 @@ from typing import Any, Final
 import orjson
 
 from bulk_destination.connection import Connection, Service, connect
-from bulk_destination.errors import ConfigurationError, SyncError
-from bulk_destination.look.columns_seen import Column
+from bulk_destination.errors import ConfigurationError, Fault, SyncError
 from bulk_destination.look.dry_run import DryRun
 from bulk_destination.look.preview import Preview
 from bulk_destination.look.preview import Sample as Shown
@@ -32,14 +31,18 @@ from bulk_destination.studio.form import (
 )
 from bulk_destination.studio.sample import Sample, StreamName
 from bulk_destination.studio.suggestions import (
+    Seen,
     Suggestion,
     kind_of_field,
     kind_of_stream,
+    look_at,
     suggest,
 )
 
 #: Records of which the page shows what they become.
 FIRST: Final = 20
+#: Bytes of those: what is computed for each letter that is typed.
+_MOST_BYTES: Final = 100_000
 #: Fields of the page that are none of the configuration: which stream it is about, and how that is
 #: synced.
 STREAM: Final = "_stream"
@@ -92,23 +95,24 @@ def judge(service: Service[Any], sample: Sample, given: Given) -> Judged:
     config = read(parts, given)
     streams = _streams(parts, given, sample)
     catalog = catalog_of(sample, streams, given)
-    problems: dict[str, tuple[str, ...]] = {}
-    others: list[str] = []
+    faults: dict[Fault, None] = {}
     connection: Connection | None = None
     try:
         connection = connect(service, config, catalog)
     except ConfigurationError as error:
-        names = {field.path: field.name for field in inputs(parts, given)}
-        for fault in error.faults:
-            if name := names.get(fault.path):
-                problems[name] = (*problems.get(name, ()), fault.message)
-            else:
-                others.append(str(fault))
-        wrong = [fault.path for fault in error.faults]
+        faults = dict.fromkeys(error.faults)
+        # Columns are held against the stream only where the rest can be read.
+        passable = mended(parts, config, [fault.path for fault in error.faults])
         try:
-            connection = connect(service, mended(parts, config, wrong), catalog)
-        except ConfigurationError:
-            connection = None
+            connection = connect(service, passable, catalog)
+        except ConfigurationError as error_of_columns:
+            faults |= dict.fromkeys(error_of_columns.faults)
+    names = {field.path: field.name for field in inputs(parts, given)}
+    problems: dict[str, tuple[str, ...]] = {}
+    for fault in faults:
+        if name := names.get(fault.path):
+            problems[name] = (*problems.get(name, ()), fault.message)
+    others = [str(fault) for fault in faults if fault.path not in names]
     return Judged(parts, given, config, catalog, problems, tuple(others), connection, streams)
 
 
@@ -182,13 +186,14 @@ def first(judged: Judged, sample: Sample) -> tuple[list[Shown], DryRun[Line]] | 
 
 
 def _beginning(lists: Iterable[Sequence[Line]]) -> list[Line]:
-    """The first records, and what stands between them."""
+    """The first records, fewer where they are large, and what stands between them."""
     found: list[Line] = []
-    records = 0
+    records = size = 0
     for line in (line for lines in lists for line in lines):
-        if records == FIRST:
+        if records == FIRST or size > _MOST_BYTES:
             break
         found.append(line)
+        size += len(bytes(line))
         records += type(read_line(line)) is dict
     return found
 
@@ -261,7 +266,11 @@ def suggestions(
     parts = form_of(service, sample)
     given: dict[str, str] = {}
     why: dict[str, Suggestion] = {}
-    _fill(parts, sample, next(iter(sample.streams.found)), given, why)
+    seen = {
+        name: look_at(list(stream.columns.leaves()), sample.records.get(name, []))
+        for name, stream in sample.streams.found.items()
+    }
+    _fill(parts, seen, next(iter(seen)), given, why)
     if len(sample.streams.found) > 1:
         given.update(_listing(parts))
     return given, why
@@ -269,7 +278,7 @@ def suggestions(
 
 def _fill(
     parts: Sequence[Part],
-    sample: Sample,
+    seen: Mapping[StreamName, Sequence[Seen]],
     stream: StreamName,
     given: dict[str, str],
     why: dict[str, Suggestion],
@@ -278,20 +287,17 @@ def _fill(
         match part:
             case Group(listed=True):
                 at = int(part.path.rpartition(".")[2])
-                names = tuple(sample.streams.found)
-                _fill(part.parts, sample, names[at] if at < len(names) else stream, given, why)
+                _fill(part.parts, seen, [*seen, stream][min(at, len(seen))], given, why)
             case Group():
-                _fill(part.parts, sample, stream, given, why)
+                _fill(part.parts, seen, stream, given, why)
             case Choice():
                 kind = kind_of_stream(stream[0])
                 for option in part.options:
                     if kind is not None and _is_about(option, kind):
                         given[part.name] = option.value
-                    _fill(option.parts, sample, stream, given, why)
+                    _fill(option.parts, seen, stream, given, why)
             case Input(takes_columns=True):
-                columns: Sequence[Column] = list(sample.streams.of(stream).columns.leaves())
-                records = sample.records.get(stream, [])
-                found = suggest(part.key, stream[0], columns, records)
+                found = suggest(part.key, stream[0], seen[stream])
                 if found is not None:
                     given[part.name] = found.text
                     why[part.name] = found

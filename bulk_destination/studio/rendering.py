@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -32,7 +33,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": "{:,}".format, "value": value, "words": words, "size": size}
+    environment.filters |= {
+        "number": "{:,}".format,
+        "value": value,
+        "words": words,
+        "size": size,
+        "few": lambda found: islice(found.items(), MOST_PROPERTIES),
+    }
     environment.tests |= {
         "a_choice": lambda part: isinstance(part, Choice),
         "a_group": lambda part: isinstance(part, Group),

@@ -65,6 +65,9 @@ _OF_PERSONS: Final = ("user", "customer", "contact", "member", "person", "people
 _OF_ACCOUNTS: Final = ("account", "company", "companie", "organization", "team", "workspace")
 #: Of the records that show what there is, how many a column has to be filled in.
 _OFTEN: Final = 0.5
+#: Values that are looked at.
+_MOST_VALUES: Final = 100_000
+_LEAST_RECORDS: Final = 20
 _EMAIL: Final = re.compile(r"\s*[^@\s]+@[^@\s]+\.[^@\s]+\s*")
 
 
@@ -89,14 +92,14 @@ def kind_of_field(field: str) -> str | None:
     return _FIELDS.get(field)
 
 
-def suggest(
-    field: str, stream: str, columns: Sequence[Column], records: Sequence[Mapping[str, Any]]
-) -> Suggestion | None:
-    """For the field of that name, given what a beginning of the stream has.
+def look_at(columns: Sequence[Column], records: Sequence[Mapping[str, Any]]) -> "Sequence[Seen]":
+    """What a beginning of a stream has; of many columns, fewer records are looked at."""
+    few = records[: max(_LEAST_RECORDS, _MOST_VALUES // max(1, len(columns)))]
+    return [Seen(column, few) for column in columns]
 
-    `columns` are those of `records`; None where nothing suggests itself.
-    """
-    seen = [_Seen(column, records) for column in columns]
+
+def suggest(field: str, stream: str, seen: "Sequence[Seen]") -> Suggestion | None:
+    """For the field of that name; None where nothing suggests itself."""
     match kind_of_field(field):
         case "event":
             return _event(stream, seen)
@@ -111,7 +114,7 @@ def suggest(
     return None
 
 
-class _Seen:
+class Seen:
     """A column, and all that it held."""
 
     def __init__(self, column: Column, records: Sequence[Mapping[str, Any]]) -> None:
@@ -128,6 +131,7 @@ class _Seen:
 
     @property
     def distinct(self) -> int:
+        """How many values it has."""
         return len(set(map(str, self.values)))
 
     def holds(self, fits: Callable[[Any], bool]) -> bool:
@@ -136,6 +140,7 @@ class _Seen:
 
     @property
     def filled(self) -> str:
+        """How many records have it, in words."""
         return "all records have it" if self.share == 1 else f"{self.share:.0%} of records have it"
 
 
@@ -150,14 +155,14 @@ def _at(record: Any, keys: Iterable[str]) -> Any:
     return record
 
 
-def _ranked(seen: Sequence[_Seen], names: Sequence[str]) -> Iterator[_Seen]:
+def _ranked(seen: Sequence[Seen], names: Sequence[str]) -> Iterator[Seen]:
     """Those that have one of the names, in the order of those; nearer to the top first."""
     found = [one for one in seen if one.name in names and one.share >= _OFTEN]
     yield from sorted(found, key=lambda one: (names.index(one.name), one.depth))
 
 
 def _named(
-    seen: Sequence[_Seen], names: Sequence[str], whose: str, fits: Callable[[Any], bool]
+    seen: Sequence[Seen], names: Sequence[str], whose: str, fits: Callable[[Any], bool]
 ) -> Suggestion | None:
     for one in _ranked(seen, names):
         if one.holds(lambda value: type(value) in {str, int, float} and fits(value)):
@@ -169,7 +174,7 @@ def _is_somebody(value: Any) -> bool:
     return str(value).strip().lower() not in NOBODY
 
 
-def _person(seen: Sequence[_Seen]) -> Suggestion | None:
+def _person(seen: Sequence[Seen]) -> Suggestion | None:
     for one in _ranked(seen, _PERSONS):
         if one.holds(_is_email):
             why = f"it holds email addresses, {one.filled}; in small letters, as case splits people"
@@ -189,7 +194,7 @@ def _is_email(value: Any) -> bool:
     return type(value) is str and _EMAIL.fullmatch(value) is not None
 
 
-def _time(seen: Sequence[_Seen]) -> Suggestion | None:
+def _time(seen: Sequence[Seen]) -> Suggestion | None:
     times = Times(ZoneInfo("UTC"), lambda: datetime.now(UTC))
 
     def is_time(value: Any) -> bool:
@@ -210,7 +215,7 @@ def _time(seen: Sequence[_Seen]) -> Suggestion | None:
     return None
 
 
-def _event(stream: str, seen: Sequence[_Seen]) -> Suggestion | None:
+def _event(stream: str, seen: Sequence[Seen]) -> Suggestion | None:
     for one in _ranked(seen, _EVENTS):
         if one.share == 1 and one.holds(lambda value: type(value) is str) and one.distinct <= 100:
             why = f"its name is an event's, all records have it, and the first say {one.distinct}"
@@ -221,7 +226,7 @@ def _event(stream: str, seen: Sequence[_Seen]) -> Suggestion | None:
     return Suggestion(f"'{quoted}'", f"no column names events: a fixed name, after `{stream}`")
 
 
-def _id(stream: str, seen: Sequence[_Seen]) -> Suggestion | None:
+def _id(stream: str, seen: Sequence[Seen]) -> Suggestion | None:
     thing = _plain(stream).rpartition("_")[2].removesuffix("s")
     names = (f"{thing}_id", f"{thing}_number", f"{thing}_no", "event_id", "id", "uuid", "_id")
     for one in _ranked(seen, tuple(map(_plain, names))):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bulk_destination.look.columns_seen import ColumnsSeen
-from bulk_destination.studio.suggestions import kind_of_stream, suggest
+from bulk_destination.studio.suggestions import kind_of_stream, look_at, suggest
 
 ORDERS: list[dict[str, Any]] = [
     {
@@ -25,7 +25,7 @@ def _suggested(field: str, stream: str, records: list[dict[str, Any]]) -> str | 
     seen = ColumnsSeen()
     for record in records:
         seen.add(record)
-    found = suggest(field, stream, list(seen.leaves()), records)
+    found = suggest(field, stream, look_at(list(seen.leaves()), records))
     return None if found is None else found.text
 
 
