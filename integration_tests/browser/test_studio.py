@@ -163,7 +163,7 @@ def test_what_is_wrong_is_seen_before_it_is_sent(windows: Windows, empty: Runnin
     time_column.fill("status")
     identity.fill("customer_email")
     expect(outcome(page)).to_contain_text("0 would be sent, 12 rejected")
-    expect(page.locator("#planned")).to_contain_text("A sync would fail")
+    expect(page.locator("#planned")).to_contain_text("No record could be sent")
 
 
 def test_a_file_is_dropped_and_a_bad_one_is_told(windows: Windows, empty: RunningStudio) -> None:
