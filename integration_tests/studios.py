@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,12 @@ class RunningStudio:
         answer = requests.post(f"{self.url}outcome", data=fields, timeout=PATIENCE)
         assert answer.status_code == 200, answer.text
         return answer.text
+
+    def download(self, name: str, given: Mapping[str, str]) -> bytes:
+        """One of the files that are taken along, when that was typed."""
+        answer = requests.post(f"{self.url}{name}", data=given, timeout=PATIENCE)
+        assert answer.status_code == 200, answer.text
+        return answer.content
 
     def planned(self) -> str:
         """The plan, when it is there."""

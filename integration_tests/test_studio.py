@@ -227,6 +227,14 @@ def test_bytes_that_are_no_utf8(empty: RunningStudio) -> None:
     assert requests.get(empty.url, timeout=PATIENCE).ok
 
 
+def test_nobody_is_suggested_to_be_deleted(empty: RunningStudio) -> None:
+    """What tells of people comes first, whatever else the form can do to them."""
+    empty.send("users.csv", b"id,email\n1,a@b.example\n")
+    page = requests.get(empty.url, timeout=PATIENCE).text
+    assert 'value="add_user_properties" selected' in page
+    assert 'value="delete_users" selected' not in page
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [(b"", "is empty"), (b"\0\1\2", "is no text"), (b"[{}]", "one object a line")],

@@ -293,8 +293,9 @@ def _fill(
             case Choice():
                 kind = kind_of_stream(stream[0])
                 for option in part.options:
+                    # The first that fits tells of them; one behind it may delete them.
                     if kind is not None and _is_about(option, kind):
-                        given[part.name] = option.value
+                        given.setdefault(part.name, option.value)
                     _fill(option.parts, seen, stream, given, why)
             case Input(takes_columns=True):
                 found = suggest(part.key, stream[0], seen[stream])

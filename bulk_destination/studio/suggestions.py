@@ -181,7 +181,7 @@ def _person(seen: Sequence[Seen]) -> Suggestion | None:
             return Suggestion(f"lower({one.written})", why)
         if one.holds(lambda value: type(value) in {str, int} and _is_somebody(value)):
             nobody = sum(not _is_somebody(value) for value in one.values)
-            but = f"; {nobody} of the first say nobody, and are rejected" if nobody else ""
+            but = f"; rejected of the first, as they say nobody: {nobody}" if nobody else ""
             return Suggestion(one.written, f"its name is a person's, and {one.filled}{but}")
     for one in sorted(seen, key=lambda one: (-one.share, one.depth)):
         if one.share >= _OFTEN and one.holds(_is_email):
@@ -210,7 +210,7 @@ def _time(seen: Sequence[Seen]) -> Suggestion | None:
     for one in (*_ranked(seen, _TIMES), *ending):
         if one.holds(is_time):
             wrong = sum(not is_time(value) for value in one.values)
-            but = f"; {wrong} of the first are no times, and are rejected" if wrong else ""
+            but = f"; rejected of the first, as they are no times: {wrong}" if wrong else ""
             return Suggestion(one.written, f"it holds times, and {one.filled}{but}")
     return None
 

@@ -1,7 +1,7 @@
 """`make screenshots`: the pictures of the README, taken of the real things.
 
 The preview is what the command prints, its colours turned into HTML; the page is the local
-Heap's, after the samples were loaded by all three APIs.
+Heap's, after the samples were loaded by all three APIs; the studio is that of docs/studio.md.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from rich.console import Console
 from rich.text import Text
 
 from integration_tests.browser.browsing import FLAGS, ROOT, Window, chromium, connector, json_file
+from integration_tests.browser.forms import field
+from integration_tests.studios import studio
 from sandbox.heap import running
 from sandbox.heap.demo import LOADS
 
@@ -76,15 +78,34 @@ def picture_page(browser: Browser) -> None:
         window.close()
 
 
+def picture_studio(browser: Browser) -> None:
+    """`docs/images/studio.png` and `docs/images/studio-phone.png`"""
+    shapes = {"studio": ((1400, 860), False), "studio-phone": ((390, 760), True)}
+    with studio(str(ROOT / "sample_files" / "orders.csv")) as page:
+        for name, (size, dark) in shapes.items():
+            window = Window(browser, size=size, dark=dark)
+            window.page.goto(page.url)
+            window.page.locator("#planned .figures").wait_for()
+            field(window.page, "Environment ID").fill("3000610572")
+            window.page.locator("#take .warning").wait_for(state="detached")
+            window.page.locator("#planned .figures").wait_for()
+            if name == "studio-phone":
+                identity = window.page.locator("#problem-api-track-identity_column")
+                identity.evaluate("one => one.scrollIntoView({block: 'center'})")
+            window.page.screenshot(path=IMAGES / f"{name}.png")
+            window.close()
+
+
 def main() -> None:
-    """Takes both."""
+    """Takes all."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         picture_preview(browser)
         picture_page(browser)
+        picture_studio(browser)
         browser.close()
-    print(f"{IMAGES.relative_to(ROOT)}: preview.png, page.png")
+    print(f"{IMAGES.relative_to(ROOT)}: preview.png, page.png, studio.png, studio-phone.png")
 
 
 if __name__ == "__main__":
