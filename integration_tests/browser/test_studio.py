@@ -233,8 +233,8 @@ def test_markup_of_a_sample_runs_nowhere(windows: Windows, empty: RunningStudio)
 
 
 @pytest.mark.parametrize(
-    ("records", "columns", "text"),
-    [(100_000, 6, 1_900), (2_000, 5_000, 0)],
+    ("records", "columns", "text", "longest"),
+    [(100_000, 6, 1_900, 400), (2_000, 5_000, 0, 1_000)],
     ids=["200-MB", "5000-columns"],
 )
 def test_typing_never_waits(
@@ -244,6 +244,7 @@ def test_typing_never_waits(
     records: int,
     columns: int,
     text: int,
+    longest: int,
 ) -> None:
     """The first picture is there at once, and each letter is answered while the plan follows."""
     file = tmp_path / "orders.jsonl"
@@ -274,7 +275,7 @@ def test_typing_never_waits(
     )
     assert memory < 400
     # A machine that does much else beside is slower; the figures above are of one that does not.
-    assert sorted(waited)[6] < 400
+    assert sorted(waited)[6] < longest
     assert first < 8
 
 
