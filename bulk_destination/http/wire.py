@@ -54,8 +54,6 @@ LONGEST_HEAD: Final = 65_536
 _SENDING_IN_ALL: Final = 12
 #: How often it is looked whether the peer has taken more. Seconds.
 _LOOK_AGAIN: Final = 1.0
-#: Bytes of a body that is sent together with its head.
-_SMALL_BODY: Final = 65_536
 #: Bytes that go to TLS at once: one record. What it has begun with it must be given again whole.
 _TLS_RECORD: Final = 16_384
 
@@ -175,8 +173,9 @@ class _Connection(HTTPConnection):
         self._patience = float(self.timeout or 0.0)
         megabytes = 1 + (len(body) // 1_000_000 if isinstance(body, bytes) else 0)
         self._sending_ends = time.monotonic() + _SENDING_IN_ALL * self._patience * megabytes
-        # With the body, so that a small request is one packet.
-        self._holds_head = isinstance(body, bytes) and 0 < len(body) <= _SMALL_BODY
+        # With the body: one packet where that is small, and one call in any case. Each call lets
+        # other threads run, and has to wait until it may go on.
+        self._holds_head = isinstance(body, bytes) and len(body) > 0
         super().request(method, url, body, *args, **kwargs)
 
     def send(self, data: Any) -> None:
@@ -187,21 +186,22 @@ class _Connection(HTTPConnection):
         if self._holds_head:
             self._head, self._holds_head = data, False
             return
-        if self._head:
-            data, self._head = self._head + data, b""
         if not isinstance(data, bytes):
             super().send(data)
             return
+        parts = [part for part in (self._head, data) if part]
+        self._head = b""
         if not isinstance(self.sock, socket.socket):  # TLS within a proxy's TLS
-            for at in range(0, len(data), _TLS_RECORD):
+            together = b"".join(parts)
+            for at in range(0, len(together), _TLS_RECORD):
                 self.sock.settimeout(self._patience or self.sock.gettimeout())
-                self.sock.sendall(data[at : at + _TLS_RECORD])
+                self.sock.sendall(together[at : at + _TLS_RECORD])
             return
         seconds = self.sock.gettimeout()
         try:
             if wait_for_read(self.sock, 0) and self._is_answered(self.sock):
                 raise ConnectionAbortedError
-            self._send(memoryview(data), self.sock)
+            self._send([memoryview(part) for part in parts], self.sock)
             # A proxy's answer to CONNECT is read by it.
             self.sock.settimeout(seconds)
         except OSError as error:
@@ -213,14 +213,17 @@ class _Connection(HTTPConnection):
         self._await_arrival()
         return super().getresponse()
 
-    def _send(self, data: memoryview, sock: socket.socket) -> None:
-        most = _TLS_RECORD if isinstance(sock, ssl.SSLSocket) else len(data)
+    def _send(self, parts: list[memoryview], sock: socket.socket) -> None:
         # All at once as a rule: the kernel's buffers hold a whole request.
         sock.settimeout(0)
         progress = _Progress(sock, self._patience or float(self.timeout or 0.0))
-        while data:
+        while parts:
             try:
-                data = data[sock.send(data[:most]) :]
+                if isinstance(sock, ssl.SSLSocket):
+                    sent = sock.send(parts[0][:_TLS_RECORD])
+                else:
+                    sent = sock.sendmsg(parts)
+                parts = _without(parts, sent)
             except (BlockingIOError, ssl.SSLWantWriteError):
                 ready = progress.wait(select.POLLIN | select.POLLOUT, self._sending_ends)
             except ssl.SSLWantReadError:
@@ -250,6 +253,16 @@ class _Connection(HTTPConnection):
         progress = _Progress(self.sock, self._patience)
         while _unacknowledged(self.sock) and not wait_for_read(self.sock, progress.pause):
             progress.look(self._sending_ends)
+
+
+def _without(parts: list[memoryview], sent: int) -> list[memoryview]:
+    """What is left of them without the first `sent` bytes."""
+    left = []
+    for part in parts:
+        if sent < len(part):
+            left.append(part[sent:])
+        sent = max(0, sent - len(part))
+    return left
 
 
 class _Progress:
@@ -512,6 +525,20 @@ POOLS: Final = {"http": _Pool, "https": _SecurePool}
 
 class WireAdapter(HTTPAdapter):
     """What requests sends by. A SOCKS proxy keeps its own connections, lest it be passed by."""
+
+    #: For the address that was asked last: the pool of its connections. A client has one address,
+    #: and to find the pool would take a look at the file system, and longer than all else here.
+    _asked: tuple[Any, ...] = ()
+    _pool: Any = None
+
+    def get_connection_with_tls_context(
+        self, request: Any, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        asked = request.url, verify, proxies, cert
+        if self._asked != asked:
+            self._pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            self._asked = asked
+        return self._pool
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
