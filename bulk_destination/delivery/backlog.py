@@ -217,7 +217,7 @@ class Backlog:
         may_go = (
             len(batch) <= most
             and self._busy.isdisjoint(batch.keys)
-            and self._aside_by_key.keys().isdisjoint(batch.keys)
+            and (not self._aside_by_key or self._aside_by_key.keys().isdisjoint(batch.keys))
             and (limit is None or limit.may_all(batch.identities, now))
         )
         return handed if may_go else None
@@ -280,6 +280,8 @@ class Backlog:
     def _free(self, keys: tuple[str, ...]) -> None:
         """They are not under way any more."""
         self._busy.difference_update(keys)
+        if not self._aside_by_key:  # Mostly, and what is left would look at each key.
+            return
         for key in self._aside_by_key.keys() & keys:
             aside = self._aside_by_key[key]
             self._to_look_at[aside.name] = aside

@@ -88,7 +88,7 @@ class Batch:
 
     def last(self) -> "Batch":
         """Its last item alone."""
-        return self.cut(len(self) - 1)[1]
+        return self._part(slice(-1, None))
 
     def parted(self, key: str) -> tuple["Batch", "Batch"]:
         """The items of one key, and all others."""
