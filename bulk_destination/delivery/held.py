@@ -9,12 +9,14 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bulk_destination.delivery.batches import Batch, OpenBatch
-from bulk_destination.delivery.settlement import Settlement
 from bulk_destination.errors import ConfigurationError, Fault
 from bulk_destination.http.jobs import Jobs
+
+if TYPE_CHECKING:  # It knows what sends, which a plan has no need of, and is slow to import.
+    from bulk_destination.delivery.settlement import Settlement
 
 #: What a key weighs in memory beyond its bytes.
 _OVERHEAD: Final = 500
@@ -53,7 +55,7 @@ class HeldBatch:
     #: By the number that stands for them in the batch, where there are more.
     more: Mapping[int, "array[int]"]
 
-    def settlement(self, of_batch: Settlement) -> Settlement:
+    def settlement(self, of_batch: "Settlement") -> "Settlement":
         """What became of all its records."""
         more = [each for positions in self.more.values() for each in positions]
         rejections = [*of_batch.rejections]
@@ -61,7 +63,14 @@ class HeldBatch:
             others = self.more.get(each.position, ())
             rejections += [replace(each, position=position) for position in others]
         merged = len(more) - (len(rejections) - len(of_batch.rejections))
-        return Settlement((*of_batch.positions, *more), tuple(rejections), merged)
+        return replace(
+            of_batch,
+            positions=(*of_batch.positions, *more),
+            rejections=tuple(rejections),
+            merged=merged,
+            streams=(),
+            merged_by_stream={},
+        )
 
 
 class Held:

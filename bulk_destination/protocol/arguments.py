@@ -86,7 +86,6 @@ class Program:
         previews = command(
             *("preview", "show what the messages on stdin would become; send nothing"),
             *(preview, preview.replace(" <", " --json <")),
-            f"{typed} preview {config} --rows orders < orders.csv",
         )
         for each in (writes, previews):
             each.add_argument("--config", required=True, metavar="FILE", help=_CONFIG)
