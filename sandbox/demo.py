@@ -94,7 +94,7 @@ def ledger_table(load: Load, service: str, reasons: Mapping[str, str]) -> Table:
         "merged": "of these, updates sent as one with a later one of the same",
         "skipped": "not meant to be sent: deleted at the source, or an empty update",
         "truncated": f"texts longer than {service} takes, cut",
-        "requests": "to send them all",
+        "requests": "HTTP requests that carried them, many records each",
         "retries": "requests sent again after a failure",
     }
     table = _grid("right", "left", "left")

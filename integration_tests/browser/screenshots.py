@@ -37,7 +37,7 @@ def preview() -> str:
     orders, _, _ = LOADS["track"]
     shown = subprocess.run(
         [
-            *(sys.executable, str(ROOT / "main.py"), "preview", "--records", "1"),
+            *(sys.executable, str(ROOT / "main.py"), "preview"),
             *("--config", str(ROOT / orders.config), "--catalog", str(ROOT / orders.catalog)),
         ],
         input=(ROOT / orders.rows).read_bytes(),
