@@ -69,7 +69,7 @@ test-spark: $(VENV)/.tests $(CACHE)/spark/.made ## The recipe for Spark, its exe
 chaos: $(VENV)/.demo ## 220 seeded syncs into a Heap and a Hackle that fail, some killed, and one within Heap's quotas
 	$(BIN)/python -m integration_tests.chaos $(ARGS)
 
-test-browser: $(VENV)/.tests $(CACHE)/browser/.made ## The form and the local Heap's page in Chromium; needs npm, installs Chromium where none is
+test-browser: $(VENV)/.tests $(CACHE)/browser/.made ## The form, the studio and the local Heap's page in Chromium; needs npm, installs Chromium where none is
 	CHROMIUM="$$(integration_tests/browser/chromium.sh)" && export CHROMIUM && $(BIN)/python -m pytest -n 2 integration_tests/browser $(ARGS)
 
 reference: $(VENV)/.tests ## The reference of the functions for Python, of their docstrings
