@@ -5,8 +5,10 @@ from typing import Any, Final, Literal
 
 from benchmarks.inputs import Input
 
-Part = Literal["speed", "memory", "start", "hackle", "peers", "lines", "base"]
-PARTS: Final[tuple[Part, ...]] = ("speed", "memory", "start", "hackle", "peers", "lines", "base")
+Part = Literal["speed", "memory", "start", "hackle", "peers", "lines", "streams", "base"]
+PARTS: Final[tuple[Part, ...]] = (
+    *("speed", "memory", "start", "hackle", "peers", "lines", "streams", "base"),
+)
 
 USERS: Final = Input("users", 300_000)
 A_THOUSAND_USERS: Final = Input("users", 1_000)
@@ -22,6 +24,9 @@ MANY_USERS: Final = Input("users", 2_500_000)
 #: Half a minute and more of the fastest.
 MOST_USERS: Final = Input("users", 6_000_000)
 EVENTS: Final = Input("events", 100_000)
+#: As many of each of three streams, and those alone.
+SHOP: Final = Input("shop", 1_500_000)
+ONE_OF_THREE: Final = Input("users", 500_000)
 
 _USER_PROPERTIES: Final = {
     "api_type": "add_user_properties",
@@ -51,6 +56,15 @@ _TRACK_CLICKS: Final = {
     "identity_column": "who",
     "timestamp_column": "at",
     "property_columns": "path,price,id",
+}
+
+_BY_STREAM: Final = {
+    "api_type": "by_stream",
+    "streams": [
+        {"stream": "orders", "api": _TRACK},
+        {"stream": "users", "api": _USER_PROPERTIES},
+        {"stream": "companies", "api": _ACCOUNT_PROPERTIES},
+    ],
 }
 
 #: For the connector of Hackle; its form has no `api`.
@@ -111,7 +125,8 @@ class Ratio:
         "late_refused_percent",
     ]
     words: str
-    over: str | None = None
+    #: Another case, or several: the sum of theirs.
+    over: str | tuple[str, ...] | None = None
     at_least: float | None = None
     at_most: float | None = None
     #: Whether the other case's figure is subtracted; else the one is divided by the other.
@@ -198,6 +213,10 @@ CASES: Final = (
         )
     ),
     Case("line-rate", "lines", "add_user_properties, service takes 20 requests a second", _WRITE, A_MILLION_USERS, _USER_PROPERTIES, None, 0.05, takes=20, warm_up=20),
+    Case("three", "streams", "orders, users and companies in one sync", _WRITE, SHOP, _BY_STREAM, None, 0.0),
+    Case("one-track", "streams", "as many of them by track alone", _WRITE, ONE_OF_THREE, _TRACK, None, 0.0),
+    Case("one-users", "streams", "as many by add_user_properties alone", _WRITE, ONE_OF_THREE, _USER_PROPERTIES, None, 0.0),
+    Case("one-accounts", "streams", "as many by add_account_properties alone", _WRITE, ONE_OF_THREE, _ACCOUNT_PROPERTIES, None, 0.0),
     Case("million", "base", "add_user_properties, a million, start aside", _WRITE, A_MILLION_USERS, _USER_PROPERTIES, None, 0.0, start_aside=A_THOUSAND_USERS),
     Case("million-base", "base", "the same by the other checkout", _WRITE, A_MILLION_USERS, _USER_PROPERTIES, None, 0.0, of_base=True, start_aside=A_THOUSAND_USERS),
     Case("import", "start", "`import airbyte_cdk.destinations`", ("-c", "import airbyte_cdk.destinations")),
@@ -205,6 +224,7 @@ CASES: Final = (
 
 _SPEED: Final = "rows_per_second"
 _LATE: Final = "late_rows_per_second"
+_ALONE: Final = ("one-track", "one-users", "one-accounts")
 _TO_POST: Final = "speed ÷ one POST a row"
 _TO_CDK: Final = "speed ÷ the CDK's parse loop"
 RATIOS: Final = (
@@ -244,6 +264,9 @@ RATIOS: Final = (
     Ratio("line-1s", _LATE, "speed after 10 s ÷ that at once", "line", at_least=0.4),
     Ratio("line-rate", _LATE, "rows/s taken after 20 s", at_least=0.9 * 20 * 1_000),
     Ratio("line-rate", "late_refused_percent", "% of answers 429 after 20 s", at_most=2),
+    Ratio("three", "cpu_seconds", "CPU ÷ that of the three alone, summed up", _ALONE, at_most=1.1),
+    Ratio("three", "wall_seconds", "time ÷ that of the three alone, summed up", _ALONE, at_most=1.1),
+    Ratio("three", "peak_mb", "peak MB − that of users alone", "one-users", at_most=10, difference=True),
     Ratio("million", "cpu_seconds", "CPU ÷ that of the other", "million-base", at_most=0.75),
     *(
         ratio

@@ -7,6 +7,7 @@ kind       a line of it                                                         
 `clicks`   a small event                                                              300
 `events`   the same; one in 5,000 is one that a service refuses                       300
 `purchases` what somebody bought, as a shop's database gives it                      about 300
+`shop`     users that take turns as three streams: `orders`, `users`, `companies`     about 550
 `contacts` a contact as a CRM gives it: 100 columns, nested ones and arrays among them  about 4,000
 =========  =========================================================================  ==========
 """
@@ -21,11 +22,13 @@ from zlib import crc32
 
 import orjson
 
-Kind = Literal["users", "clicks", "events", "contacts", "purchases"]
+Kind = Literal["users", "clicks", "events", "contacts", "purchases", "shop"]
 Json = dict[str, Any]
 
 SEED: Final = 2026
 STATE_EVERY: Final = 5_000
+#: The streams of a kind that has several; each record is of the next one.
+STREAMS: Final[dict[str, tuple[str, ...]]] = {"shop": ("orders", "users", "companies")}
 #: Bytes of one line of `clicks`, its newline included.
 CLICK_BYTES: Final = 300
 #: The name of an event that a service refuses, and how seldom one comes.
@@ -65,20 +68,28 @@ class Input:
         """The messages: a state behind every 5,000 records and at the end."""
         random = Random(SEED)
         make = MAKERS[self.kind](random)
+        names = self.streams
         for number in range(1, self.records + 1):
+            name = names[number % len(names)]
             record = {
                 "namespace": "public",
-                "stream": self.kind,
+                "stream": name,
                 "data": make(number),
                 "emitted_at": _EMITTED_AT + number,
             }
             yield orjson.dumps({"type": "RECORD", "record": record}) + b"\n"
             if number % STATE_EVERY == 0 or number == self.records:
-                yield self._state(number)
+                for each in names:
+                    yield self._state(each, number)
 
-    def _state(self, position: int) -> bytes:
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Their names."""
+        return STREAMS.get(self.kind, (self.kind,))
+
+    def _state(self, name: str, position: int) -> bytes:
         stream = {
-            "stream_descriptor": {"name": self.kind, "namespace": "public"},
+            "stream_descriptor": {"name": name, "namespace": "public"},
             "stream_state": {"position": position},
         }
         return (
@@ -94,14 +105,16 @@ class Input:
     def catalog(self) -> Json:
         """The configured catalog, with the schema that a source would give."""
         sample = MAKERS[self.kind](Random(SEED))(1)
-        stream = {"name": self.kind, "namespace": "public", "json_schema": _schema(sample)}
+        stream = {"namespace": "public", "json_schema": _schema(sample)}
+        modes = {"supported_sync_modes": ["full_refresh", "incremental"]}
         return {
             "streams": [
                 {
-                    "stream": stream | {"supported_sync_modes": ["full_refresh", "incremental"]},
+                    "stream": {"name": name, **stream, **modes},
                     "sync_mode": "incremental",
                     "destination_sync_mode": "append",
                 }
+                for name in self.streams
             ]
         }
 
@@ -241,4 +254,5 @@ MAKERS: Final[dict[Kind, Callable[[Random], Callable[[int], Json]]]] = {
     "events": _events,
     "contacts": _contacts,
     "purchases": _purchases,
+    "shop": _users,
 }

@@ -95,12 +95,14 @@ def _goal_cells(ratio: Ratio, value: float) -> list[str]:
 def _ratios(runs: Runs) -> Iterator[tuple[Ratio, float]]:
     """Those whose cases were run, each the median over the turns."""
     for ratio in RATIOS:
-        if ratio.case in runs and (ratio.over is None or ratio.over in runs):
+        over = (ratio.over,) if isinstance(ratio.over, str) else ratio.over or ()
+        if {ratio.case, *over} <= runs.keys():
             values = _values(runs[ratio.case], ratio.figure)
-            others = _values(runs[ratio.over], ratio.figure) if ratio.over is not None else None
-            if not values or (others is not None and len(others) < len(values)):
+            of_each = [_values(runs[name], ratio.figure) for name in over]
+            if not values or any(len(other) < len(values) for other in of_each):
                 continue  # A run too short for it.
-            if others is not None:
+            if of_each:
+                others = [sum(turn) for turn in zip(*of_each, strict=True)]
                 # Turn by turn: a machine that slows down between two turns slows both cases.
                 values = [
                     value - other if ratio.difference else value / other

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import threading
 from pathlib import Path
@@ -212,6 +213,18 @@ def test_a_plan_tells_streams_apart(connector: Connector) -> None:
     assert (plan["read"], plan["would_be_sent"]) == (30, 30)
     assert [each["stream"] for each in plan["streams"]] == [*THREE]
     assert [each["would_be_sent"] for each in plan["streams"]] == [10, 10, 10]
+    assert plan["requests"] == sum(each["requests"] for each in plan["streams"]) == 3
+    assert [each["stream"] for each in plan["records"][:3]] == [*THREE]
+    shown = subprocess.run(
+        [*program("heap"), *preview, "--records", "3"],
+        input=b"".join([*lines, row("users", 1, who=None)]),
+        capture_output=True,
+        check=False,
+    )
+    tables = shown.stdout.decode()
+    assert all(f"Stream `{stream}`" in tables for stream in THREE)
+    total = tables.partition("The whole input")[2]
+    assert re.search(r"records read\W+31\b.*rejected: identity_missing\W+1\b", total, re.DOTALL)
     few = lines[:15]  # A name that comes often may be told.
     dry = connector.write_here(config("http://127.0.0.1:9", dry_run=True), few, catalog(*THREE))
     assert dry.code == 0

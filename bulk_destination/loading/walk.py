@@ -31,7 +31,7 @@ from bulk_destination.intake import Intake, Run
 from bulk_destination.ledger import Ledger, Ledgers
 from bulk_destination.loading.surroundings import Surroundings
 from bulk_destination.loading.ways import Way, deliveries_by, files_of, ways_of
-from bulk_destination.look.progress import Progress
+from bulk_destination.look.progress import Progress, by_stream
 from bulk_destination.mapping.stream import Stream
 from bulk_destination.mapping.values import UNREADABLE, Rejected, Skipped
 from bulk_destination.protocol.checkpoints import MOST_IN_MEMORY, Checkpoints
@@ -308,6 +308,7 @@ class Walk(Generic[Item]):
             return
         line = self.line_of(item)
         if rejected is UNREADABLE and not is_envelope(line):
+            # A record needs the name of a stream. It is judged by what is in it, so any will do.
             stream = self.connection.routes[0].stream
             line = envelope(line, stream.name, stream.namespace)
         files.reject(position, line, rejected.reason)
@@ -429,6 +430,9 @@ class Walk(Generic[Item]):
                 self.watch(ledger)
             if words := self._progress.line(ledger, now):
                 self.log.info(words)
+                if len(self.connection.routes) > 1:
+                    names = (str(route.stream) for route in self.connection.routes)
+                    self.log.info(by_stream(zip(names, self._ledgers.of_streams, strict=True)))
 
     def _firsts(self) -> Firsts:
         staying = self._staying

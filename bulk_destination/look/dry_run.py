@@ -6,11 +6,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, NoReturn, TypeVar
 
 from bulk_destination.connection import Connection
-from bulk_destination.errors import InterruptedSyncError, NothingAcceptedError, StreamsFailedError
+from bulk_destination.errors import (
+    InterruptedSyncError,
+    NothingAcceptedError,
+    StreamsFailedError,
+    SyncError,
+)
 from bulk_destination.intake import Intake, Run
 from bulk_destination.ledger import Ledgers
 from bulk_destination.look.plan import Plan
 from bulk_destination.mapping.record_mapper import Payload
+from bulk_destination.mapping.stream import Stream
 from bulk_destination.mapping.values import UNREADABLE, Rejected, Skipped
 from bulk_destination.protocol.messages import Message, StateMessage
 from bulk_destination.verdict import lost
@@ -58,16 +64,21 @@ class DryRun(Generic[Item]):
                 logger.info(line)
         logger.info(f"Plan: {json.dumps(self.as_json())}")
         logger.info(self._nothing_sent)
+        if error := self._error:
+            raise error
+        return iter(())
+
+    @property
+    def _error(self) -> SyncError | None:
+        """What a sync would end with."""
         errors = [
             (str(plan.stream), error)
             for plan in self.plans
             if (error := plan.verdict.error) is not None
         ]
         if errors:
-            raise errors[0][1] if len(self.plans) == 1 else StreamsFailedError(errors)
-        if error := self.lost:
-            raise error
-        return iter(())
+            return errors[0][1] if len(self.plans) == 1 else StreamsFailedError(errors)
+        return self.lost
 
     @property
     def lost(self) -> NothingAcceptedError | None:
@@ -77,7 +88,13 @@ class DryRun(Generic[Item]):
     @property
     def would_fail(self) -> str | None:
         """With what words a sync would then fail."""
-        return None if self.lost is None else f"A sync would fail: {self.lost}"
+        return None if self._error is None else f"A sync would fail: {self._error}"
+
+    @property
+    def one_of_several(self) -> Stream | None:
+        """Of several, the one that the record taken last is of; None where it is of none."""
+        number = self._intake.stream
+        return None if number is None or len(self.plans) == 1 else self._routes[number].stream
 
     @property
     def position(self) -> int:

@@ -245,8 +245,8 @@ def _sum(walk: DryRun[Line]) -> Iterator[RenderableType]:
             ("would be rejected", f"{total.rejected.total():,}"),
         ]
     )
-    if walk.would_fail is not None:
-        yield Text(f"! {plain(walk.would_fail)}", style="red")
+    if walk.lost is not None:
+        yield Text(f"! {plain(f'A sync would fail: {walk.lost}')}", style="red")
 
 
 def _limited(rows: list[tuple[str, str]]) -> Iterator[RenderableType]:

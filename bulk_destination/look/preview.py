@@ -20,6 +20,7 @@ from bulk_destination.look.folded import Folded
 from bulk_destination.look.plan import FIRST, Plan
 from bulk_destination.look.shown_values import plain
 from bulk_destination.mapping.record_mapper import Payload
+from bulk_destination.mapping.stream import Stream
 from bulk_destination.mapping.values import Rejected, Skipped
 from bulk_destination.protocol.lines import Line, LongLine
 from bulk_destination.protocol.messages import read_line, read_lines
@@ -41,6 +42,8 @@ class Sample:
     payload: Any = None
     rejected: str | None = None
     skipped: str | None = None
+    #: Of several: the one that it is of.
+    stream: Stream | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The sample for machines."""
@@ -51,7 +54,10 @@ class Sample:
             outcome = {"skipped": self.skipped}
         # NaN and infinities, which some sources send, are no JSON.
         record = json.loads(json.dumps(self.record), parse_constant=lambda _: None)
-        return {"position": self.position, "record": record, **outcome}
+        found = {"position": self.position, "record": record, **outcome}
+        if self.stream is not None:
+            found |= {"stream": self.stream.name, "namespace": self.stream.namespace}
+        return found
 
 
 @dataclass(slots=True)
@@ -72,13 +78,14 @@ class Preview:
             for line in lines:
                 taken = walk.take(line)
                 if taken is not None:
-                    self._sample(walk.position, line, taken)
+                    self._sample(walk, line, taken)
                     if self.folded is not None:
                         self.folded.add(walk.stream, walk.position, line, taken)
         walk.finish()
         return walk
 
-    def _sample(self, position: int, line: Line, taken: Payload | Rejected | Skipped) -> None:
+    def _sample(self, walk: DryRun[Line], line: Line, taken: Payload | Rejected | Skipped) -> None:
+        position, stream = walk.position, walk.one_of_several
         is_rejected = isinstance(taken, Rejected)
         self._rejected += is_rejected
         if position > self.most and not (is_rejected and self._rejected <= self.most):
@@ -91,11 +98,12 @@ class Preview:
         except RecursionError:
             record = "(nested too deeply to be shown)"
         if isinstance(taken, Rejected):
-            self.samples.append(Sample(position, record, rejected=taken.reason))
+            sample = Sample(position, record, rejected=taken.reason, stream=stream)
         elif isinstance(taken, Skipped):
-            self.samples.append(Sample(position, record, skipped=taken.reason))
+            sample = Sample(position, record, skipped=taken.reason, stream=stream)
         else:
-            self.samples.append(Sample(position, record, orjson.loads(taken[1])))
+            sample = Sample(position, record, orjson.loads(taken[1]), stream=stream)
+        self.samples.append(sample)
 
 
 def show(preview: Preview, walk: DryRun[Line], as_json: bool) -> int:
@@ -125,8 +133,8 @@ def _parts(preview: Preview, walk: DryRun[Line]) -> Iterator[RenderableType]:
         yield from _plan(plan, f"Stream {plan.stream}" if several else "The whole input")
     if several:
         yield _sum(walk)
-        if walk.would_fail is not None:
-            yield Text(f"! {plain(walk.would_fail)}", style="red")
+        if walk.lost is not None:
+            yield Text(f"! {plain(f'A sync would fail: {walk.lost}')}", style="red")
     yield Text(f"Nothing was sent to {walk.service}.", style="bold")
 
 
@@ -138,8 +146,11 @@ def _sum(walk: DryRun[Line]) -> Table:
     total = walk.ledgers.all
     table.add_row("records read", f"{total.read:,}")
     table.add_row("would be sent", f"{total.accepted:,}", style="green")
-    for reason, count in walk.ledgers.elsewhere.rejected.most_common():
+    for reason, count in total.rejected.most_common():
         table.add_row(f"rejected: {plain(reason)}", f"{count:,}", style="red")
+    found = walk.as_json()
+    table.add_row("requests", f"{found['requests']:,}")
+    table.add_row("bytes", f"{found['bytes']:,}")
     return table
 
 
@@ -174,7 +185,10 @@ def _samples(samples: list[Sample]) -> Table:
             outcome, style = Text(f"rejected: {sample.rejected}"), "red"
         elif sample.skipped is not None:
             outcome, style = Text(f"skipped: {sample.skipped}"), "dim"
-        table.add_row(str(sample.position), _json(sample.record), outcome, style=style)
+        record = _json(sample.record)
+        if sample.stream is not None:
+            record = Text.assemble((f"{plain(str(sample.stream))}\n", "bold"), record)
+        table.add_row(str(sample.position), record, outcome, style=style)
     return table
 
 

@@ -3,6 +3,7 @@
 While nothing happens at all, nothing is said.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +11,8 @@ from bulk_destination.ledger import Ledger
 
 #: Seconds between two lines.
 EVERY: Final = 10.0
+#: Streams that a line names.
+_MOST_STREAMS: Final = 10
 
 
 @dataclass(slots=True)
@@ -40,3 +43,15 @@ class Progress:
         if self._said == before:
             return None
         return f"So far: {ledger.read:,} records read ({rate:,.0f}/s), {counts}"
+
+
+def by_stream(ledgers: Iterable[tuple[str, Ledger]]) -> str:
+    """How far each of several streams is, by its name; those without a record are left out."""
+    said = [
+        f"{name} {ledger.read:,} read, {ledger.accepted:,} accepted"
+        + (f", {rejected:,} rejected" if (rejected := ledger.rejected.total()) else "")
+        for name, ledger in ledgers
+        if ledger.read
+    ]
+    more = f"; and {len(said) - _MOST_STREAMS} more" if len(said) > _MOST_STREAMS else ""
+    return f"By stream: {'; '.join(said[:_MOST_STREAMS])}{more}"

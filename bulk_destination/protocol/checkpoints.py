@@ -9,7 +9,8 @@ first record that is not settled is enough, for each stream.
   is not in the catalog.
 - States that cover a stream in common leave in the order they came.
 - Each record counts in one state: the first later one that covers its stream. What belongs to no
-  stream of the catalog, a line that cannot be read among it, counts in the next state of any kind.
+  stream of the catalog, a line that cannot be read among it, counts in the next state of any kind:
+  of its own there may never be one, and the sum over all states is to be all that was read.
 """
 
 from bisect import bisect_left

@@ -1,7 +1,7 @@
 """What a long sync says of itself."""
 
 from bulk_destination.ledger import Ledger
-from bulk_destination.look.progress import EVERY, Progress
+from bulk_destination.look.progress import EVERY, Progress, by_stream
 
 
 def test_every_ten_seconds() -> None:
@@ -27,3 +27,13 @@ def test_no_news_is_not_said() -> None:
     assert progress.line(ledger, 2 * EVERY) is None
     ledger.accepted = 1
     assert progress.line(ledger, 3 * EVERY)
+
+
+def test_each_of_several_streams_is_told() -> None:
+    """By name; what has not begun is left out, and a long list ends."""
+    one, two = Ledger(read=1_200, accepted=1_000), Ledger(read=3)
+    two.reject(1, "why")
+    assert by_stream([("`a`", one), ("`b`", Ledger()), ("`c`", two)]) == (
+        "By stream: `a` 1,200 read, 1,000 accepted; `c` 3 read, 0 accepted, 1 rejected"
+    )
+    assert by_stream([(f"`{n}`", one) for n in range(40)]).endswith("; and 30 more")
