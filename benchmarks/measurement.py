@@ -79,12 +79,12 @@ def resized(case: Case, scale: float, at_most: int | None) -> Case:
 def configuration(api: dict[str, Any], base_url: str) -> dict[str, Any]:
     """The connector's, with the quotas of events lifted: they are Heap's, and not what is measured.
 
-    For users and accounts nothing is configured.
+    For users and accounts alone nothing is configured.
     """
     if "event_key_column" in api:
         return {"sdk_key": "bench", "base_url": base_url, **api}
     quotas = {"events_per_minute": 0, "events_per_identity_per_minute": 0}
-    lifted = quotas if api["api_type"] == "track" else {}
+    lifted = quotas if api["api_type"] in {"track", "by_stream"} else {}
     return {"app_id": "11", "base_url": base_url, "api": api, **lifted}
 
 
