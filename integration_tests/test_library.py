@@ -293,8 +293,9 @@ def test_a_configuration_with_faults(connector: Connector) -> None:
 class Frame:
     """As a table of pandas, of Polars, of Arrow or of Spark."""
 
-    def __init__(self, method: str) -> None:
-        setattr(self, method, lambda *_: [])
+    def __init__(self, *names: str) -> None:
+        for name in names:
+            setattr(self, name, lambda *_: [])
 
     def __iter__(self) -> Iterator[str]:
         return iter(("name", "who"))
@@ -307,7 +308,7 @@ class Frame:
         ("name,who", "is one str"),
         (7, "is int"),
         (None, "is NoneType"),
-        (Frame("to_dict"), r'`to_dict\("records"\)`'),
+        (Frame("to_dict", "columns"), r'`to_dict\("records"\)`'),
         (Frame("iter_rows"), r"`iter_rows\(named=True\)`"),
         (Frame("to_pylist"), r"`to_pylist\(\)`"),
         (Frame("foreachPartition"), "load_partition"),

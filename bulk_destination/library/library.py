@@ -26,12 +26,12 @@ from bulk_destination.mapping.record_mapper import Payload
 from bulk_destination.mapping.values import Rejected, Skipped
 from bulk_destination.rejected.object_storage import open_object_storage
 
-#: What a table's rows are got by, in place of the table itself.
+#: What a table's rows are got by, in place of the table itself; it is known by what it has.
 _TABLES: Final = {
-    "iter_rows": "its `iter_rows(named=True)`",
-    "to_pylist": "its `to_pylist()`, or that of each of its batches",
-    "to_dict": '`to_dict("records")`',
-    "foreachPartition": "`foreachPartition(load_partition(config))`",
+    ("iter_rows",): "its `iter_rows(named=True)`",
+    ("to_pylist",): "its `to_pylist()`, or that of each of its batches",
+    ("to_dict", "columns"): 'its `to_dict("records")`',
+    ("foreachPartition",): "them by `foreachPartition(load_partition(config))`",
 }
 #: Seconds between two reports of progress.
 _PROGRESS_EVERY: Final = 0.2
@@ -383,8 +383,8 @@ def _refuse_tables(rows: object) -> None:
     """A table is no iterable of its rows: most give the names of their columns."""
     if isinstance(rows, Mapping | str | bytes):
         raise TypeError(f"rows must be an iterable of mappings, and is one {type(rows).__name__}")
-    for method, instead in _TABLES.items():
-        if hasattr(rows, method):
+    for names, instead in _TABLES.items():
+        if all(hasattr(rows, name) for name in names):
             raise TypeError(f"rows must be an iterable of mappings: give {instead}")
     if not hasattr(rows, "__iter__"):
         raise TypeError(f"rows must be an iterable of mappings, and is {type(rows).__name__}")
