@@ -16,9 +16,12 @@ from typing import Any
 
 import pytest
 
+from bulk_destination.delivery import deliveries
 from bulk_destination.http.jobs import Patience
 from bulk_destination.http.pacing import RetryPolicy
+from bulk_destination.loading import walk
 from bulk_destination.loading.surroundings import Surroundings
+from destination_heap_analytics import load, preview
 from integration_tests.chaos.process import program
 from integration_tests.conftest import Connector, Outcome
 from integration_tests.services import APP_ID
@@ -625,3 +628,47 @@ def test_a_preview(connector: Connector, heap: Sandbox) -> None:
     found = json.loads(as_json.stdout)["would_be_deleted"]
     assert found == {"users": 37, "first": people(10)}
     assert heap.requests() == []
+
+
+# -- by other doors -------------------------------------------------------------------------------
+
+
+def test_a_process_with_debug_logs(connector: Connector) -> None:
+    """Neither ours nor the HTTP library's show the key, a token, or who was deleted."""
+    with scripted(usual) as there:
+        lines = [*asked(connector, *people(3)), connector.state(1)]
+        outcome = connector.write(config(there.url), lines, log_level="DEBUG").succeeded()
+    assert "has completed deletion request 4711" in outcome.logs
+    assert not re.search("token-of-a-test|Bearer|Basic|MzAwMDYx", outcome.stdout.decode())
+
+
+def test_from_python(connector: Connector, heap: Sandbox) -> None:
+    """`load` deletes whom the rows name, and nobody where the rows break off."""
+
+    def breaking_off() -> Iterator[Json]:
+        yield {"email": "ann@example.com"}
+        raise RuntimeError("the source broke")
+
+    with pytest.raises(RuntimeError):
+        load(config(heap.url), breaking_off())
+    assert heap.requests() == []
+    report = load(config(heap.url), ({"email": who} for who in people(2)))
+    assert (report.accepted, deleted(heap)) == (2, people(2))
+    assert preview(config(heap.url), [{"email": who} for who in people(2)]).accepted == 2
+
+
+def test_more_than_memory_may_hold(
+    connector: Connector, heap: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is an error, and nobody is deleted: what cannot be held is not sent early."""
+    monkeypatch.setattr(deliveries, "MAX_UNSETTLED_BYTES", 100_000)
+    monkeypatch.setattr(walk, "MAX_HELD_BYTES", 200_000)
+    lines = [*asked(connector, *people(3_000)), connector.state(1)]
+    cautious = config(heap.url, api__most_users=5_000)
+    outcome = connector.write_here(cautious, lines, surroundings=HURRIED)
+    assert outcome.error["failure_type"] == "config_error"
+    assert "nothing was sent to Heap" in outcome.error["message"]
+    assert (outcome.states, heap.requests()) == ([], [])
+    # Less than that is only held, though the walk has no room for it.
+    connector.write_here(config(heap.url), asked(connector, *people(90)) * 20).succeeded()
+    assert deleted(heap) == people(90)
