@@ -175,7 +175,11 @@ def _read_token(status: int, headers: Mapping[str, str], body: bytes, now: datet
         if isinstance(token, str) and _TOKEN.fullmatch(token):
             return Given(token)
         return NotTheService(f"status {status} without a token")
-    return _not_allowed(reply, status, headers, body) or reply
+    refused = _not_allowed(reply, status, headers, body)
+    if refused is not None and not refused.words:
+        # Most likely the key; but once there was a token, most likely something on the way.
+        return NotTheService(f"status {status}", _no_token(f"status {status}"))
+    return refused or reply
 
 
 def _read_taken(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Reply:
@@ -216,12 +220,11 @@ def _not_allowed(
     Its page names 401, and errors that have an `err` with a `message`. So a 403 that has words is
     Heap's, too, and any other one may be a firewall's.
     """
-    content = unpacked(headers.get("Content-Encoding"), body) or b""
     is_plain = reply == NotTheService(f"status {status}")
     if not is_plain or not (status == 401 or (status == 403 and _object(headers, body))):
         return None
-    said = said_in(content)
-    return Unauthorised(said.words if content else f"status {status}", said.answer)
+    said = said_in(unpacked(headers.get("Content-Encoding"), body) or b"")
+    return Unauthorised(said.words, said.answer)
 
 
 def _is_complete(status: object) -> bool:

@@ -60,13 +60,13 @@ class Line:
         return head
 
     def length(self, head: bytes) -> int:
-        """How long a body `head` announces."""
-        [length] = [
+        """How long a body `head` announces; a GET announces none."""
+        lengths = [
             int(line.split(b":")[1])
             for line in head.lower().split(b"\r\n")
             if line.startswith(b"content-length:")
         ]
-        return length
+        return lengths[0] if lengths else 0
 
     def body(self, head: bytes, piece: int = 65_536, every: float = 0.0) -> bytes | None:
         """Reads the body that `head` announces, a `piece` each time, `every` so many seconds."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+from integration_tests.chaos.deletion import delete_under_faults
 from integration_tests.chaos.play import Figures, play
 from integration_tests.chaos.scenario import KINDS, Service
 
@@ -27,3 +28,10 @@ def test_a_short_chaos() -> None:
     assert {"400", "413", "429", "500", "503", "reset-before", "reset-after"} <= kinds
     assert {"hang", "hang-after"} & kinds
     assert {*KINDS, "firewall"} <= kinds
+
+
+def test_a_short_chaos_of_deletions() -> None:
+    """Nobody is deleted who was not asked for in the end, nor a state early, whatever fails."""
+    with ThreadPoolExecutor(2) as pool:
+        killed = sum(pool.map(delete_under_faults, range(12)))
+    assert killed >= 3

@@ -568,6 +568,28 @@ def test_a_token_that_is_refused_once(connector: Connector) -> None:
     assert there.count("token") == 3
 
 
+def test_a_refusal_without_words(connector: Connector) -> None:
+    """Before all else it is the key's; once Heap has answered, it is something on the way."""
+
+    def at_first(kind: str, number: int, body: bytes) -> tuple[int, object]:
+        return (401, b"") if kind == "token" else usual(kind, number, body)
+
+    def later(kind: str, number: int, body: bytes) -> tuple[int, object]:
+        if kind == "token" and number == 1:
+            return usual(kind, number, body)
+        if (kind == "status" and number < 4) or (kind == "token" and number < 4):
+            return 401, b""
+        return usual(kind, number, body)
+
+    outcome, there = play(connector, at_first)
+    assert outcome.error["failure_type"] == "config_error"
+    assert outcome.error["message"].startswith("api.api_key: gets no token from Heap")
+    assert there.count("deletion") == 0
+    outcome, there = play(connector, later)
+    outcome.succeeded()
+    assert (there.count("deletion"), there.count("status")) == (1, 4)
+
+
 def test_a_hostile_heap(connector: Connector) -> None:
     """What it quotes of identities, keys and tokens, in numbers and in words, is not shown."""
 

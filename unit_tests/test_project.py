@@ -165,6 +165,7 @@ CHAOS_LAYERS = [
         "verdict",
         "play",
         "quotas",
+        "deletion",
     ),
     *("__init__", "__main__"),
 ]

@@ -79,6 +79,8 @@ class JobClient:
     _token_since: float | None = None
     #: Young tokens that were refused in a row.
     _refused: int = 0
+    #: Whether anything was allowed so far: then a refusal without words is something on the way.
+    _had_yes: bool = False
     #: Seconds in which jobs were waited for.
     _waited: float = 0.0
 
@@ -146,12 +148,16 @@ class JobClient:
             reply = client.post(body, tried=tried)
             if not isinstance(reply, Unauthorised):
                 self._refused = 0
+                self._had_yes |= isinstance(reply, Accepted)
                 return reply
             tries += 1
             now = self.clock()
             is_young = self._token_since is not None and now - self._token_since < _YOUNG
             self._refused = self._refused + 1 if is_young else 0
             self._token = ""
+            if self._refused >= _MOST_REFUSED and self._had_yes and not reply.words:
+                self._refused = 0
+                return NotTheService("a refusal without words")
             if self._refused >= _MOST_REFUSED:
                 words = client.endpoint.words.reason(client.endpoint.service, reply.words)
                 raise ConfigurationError([self.jobs.not_allowed(words)])

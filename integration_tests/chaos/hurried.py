@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from bulk_destination import command_line
 from bulk_destination.connection import Service
+from bulk_destination.http.jobs import Patience
 from bulk_destination.http.pacing import RetryPolicy
 from bulk_destination.loading.surroundings import Surroundings
 from destination_hackle.service import HACKLE
@@ -23,6 +24,7 @@ def main() -> None:
         retry_policy=RetryPolicy(first=0.01, longest=0.1),
         read_timeout=float(read_timeout),
         second=0.01,
+        patience=Patience(first=0.01, longest=0.1),
     )
     command_line.run(SERVICES[service], args, hurried)
 

@@ -191,6 +191,8 @@ def test_where_they_are() -> None:
     assert DELETION.body([b"{}", b"{}"]) == b'{"users":[{},{}]}'
 
 
+#: What a refusal without words means, while there was no token.
+NO_TOKEN = hold(PARSED, PARSED.api).jobs.no_token("status 401")
 ERROR = {"err": {"message": "Unauthorized"}}
 
 
@@ -201,7 +203,7 @@ ERROR = {"err": {"message": "Unauthorized"}}
         (TOKEN, 200, {"access_token": ""}, NotTheService("status 200 without a token")),
         (TOKEN, 200, ["t-1"], NotTheService("status 200 without a token")),
         (TOKEN, 401, ERROR, Unauthorised("Unauthorized")),
-        (TOKEN, 401, b"", Unauthorised("status 401")),
+        (TOKEN, 401, b"", NotTheService("status 401", NO_TOKEN)),
         (TOKEN, 403, ERROR, Unauthorised("Unauthorized")),
         (TOKEN, 403, b"", NotTheService("status 403")),
         (TOKEN, 403, b"<html>", NotTheService("status 403 with a web page")),
@@ -217,6 +219,7 @@ ERROR = {"err": {"message": "Unauthorized"}}
         (DELETION, 201, {"deletion_request_id": "7", "error": "it broke"},
          NotTheService("status 201 with an error in its JSON")),
         (DELETION, 401, ERROR, Unauthorised("Unauthorized")),
+        (DELETION, 401, b"", Unauthorised("")),
         (DELETION, 403, ERROR, Unauthorised("Unauthorized")),
         (DELETION, 400, ERROR, Refused("Unauthorized")),
         (STATUS, 200, {"status": "complete"}, Done()),
