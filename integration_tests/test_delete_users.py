@@ -29,10 +29,13 @@ from sandbox.heap import Sandbox, SandboxOptions, running
 
 STREAM = "people"
 KEY = "local-api-key"
-QUICK = RetryPolicy(first=0.01, longest=0.05, give_up_after=1.0)
+QUICK = RetryPolicy(first=0.01, longest=0.05)
 HURRIED = Surroundings(retry_policy=QUICK, patience=Patience(0.01, 1.5, 0.05, in_all=60))
 #: Of whoever waits for a job that is never done.
-IMPATIENT = Surroundings(retry_policy=QUICK, patience=Patience(0.01, 1.5, 0.05, in_all=0.3))
+IMPATIENT = Surroundings(
+    retry_policy=RetryPolicy(first=0.01, longest=0.05, give_up_after=1.0),
+    patience=Patience(0.01, 1.5, 0.05, in_all=0.3),
+)
 TOKEN, DELETION = "/api/public/v0/auth_token", "/api/public/v0/user_deletion"
 STATUS = "/api/public/v0/deletion_status/{number}"
 
