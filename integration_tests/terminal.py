@@ -67,7 +67,8 @@ class Terminal:
         if not select.select([self._ours], [], [], max(0.0, until - time.monotonic()))[0]:
             return False
         try:
-            chunk = os.read(self._ours, 65_536)
+            # Less than a picture, so that a slow reader passes none over.
+            chunk = os.read(self._ours, 256)
         except OSError:  # the other side is gone
             return False
         self.written += chunk
