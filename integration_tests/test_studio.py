@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -297,7 +298,10 @@ def test_nothing_is_left_on_the_disk() -> None:
         one.send("orders.csv", ORDERS)
         one.type(**MAPPING)
         one.planned()
-        opened = [str(fd.readlink()) for fd in Path(f"/proc/{one.process.pid}/fd").iterdir()]
+        opened = []
+        for fd in Path(f"/proc/{one.process.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # a connection that ends meanwhile
+                opened.append(str(fd.readlink()))
         assert any("airbyte_" in name or "(deleted)" in name for name in opened)
         new = set(Path(gettempdir()).iterdir()) - before
         assert not [path for path in new if path.name.startswith("airbyte_")]
