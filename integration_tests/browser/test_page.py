@@ -354,6 +354,7 @@ def test_nothing_from_elsewhere(heap: Sandbox, windows: Windows) -> None:
     for name in PAGES.keys() - GONE:
         page.goto(heap.url + PAGES[name])
         expect(page.get_by_text("No data leaves this machine")).to_be_visible()
+    page.goto(heap.url)  # one that asks for what is new
     post(heap, "add_user_properties", identity="new")
     with page.expect_request(lambda request: "seen=" in request.url):
         pass
