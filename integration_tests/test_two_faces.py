@@ -51,7 +51,7 @@ CLASSES: dict[str, type[BulkDestination]] = {
 #: Times, and how many tries fit into one.
 _OF_ONE_RUN = re.compile(
     r'(?<=seconds\\": )[0-9.]+|(?<=emitted_at":)[0-9]+|[0-9]+(?= tries)'
-    r'|(?<=timestamp": )[0-9]+|20[0-9-]+T[0-9:]+[.][0-9]{3}Z'
+    r'|(?<=timestamp": )[0-9]+|(?<=timestamp {9})[0-9]+|20[0-9-]+T[0-9:]+[.][0-9]{3}Z'
     r'|(?<=requests\\": )[0-9]+|(?<=retries\\": )[0-9]+'
 )
 
