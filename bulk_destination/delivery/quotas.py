@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from mmap import mmap
 from typing import Any, Final, Protocol
 
 #: The service's minute, and a tenth of a second for two clocks that do not run alike.
@@ -197,7 +198,9 @@ class Spacing:
         at_once = (limit + 1) // 2
         self._step = seconds / (limit + 1 - at_once)
         self._ahead = (at_once - 1) * self._step
-        self._unused_from = array("d", [-math.inf]) * cells
+        # By the clock, which never goes below 0. Of pages that nothing was written to yet, a small
+        # sync takes no memory.
+        self._unused_from = memoryview(mmap(-1, cells * 8)).cast("d")
         #: The latest of all: mostly nobody is busy, and one look is enough.
         self._last = -math.inf
 

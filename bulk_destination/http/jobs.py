@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from bulk_destination.errors import Fault
 from bulk_destination.http.endpoint import Endpoint
-from bulk_destination.http.replies import Accepted, NotTheService, Refused
+from bulk_destination.http.replies import Accepted, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,6 @@ class NotDone(Refused):
 @dataclass(frozen=True, slots=True)
 class Unauthorised(Refused):
     """Who asks may not ask this, or not with this token."""
-
-
-#: What an endpoint of jobs that gives something else than its own kind answers with.
-NOT_A_JOB = NotTheService("an answer that says nothing of a job")
 
 
 @dataclass(frozen=True, slots=True)
