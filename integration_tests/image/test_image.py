@@ -336,7 +336,8 @@ def test_contents(image: Image) -> None:
     for package in ours:
         tree = {path.name for path in (ROOT / package).iterdir()}
         for_airbyte = {"metadata.yaml", "acceptance-test-config.yml"}
-        assert set(inside["ours"][package]) == tree - for_airbyte - {"__pycache__"}
+        not_here = for_airbyte | {"studio", "__pycache__"}  # a page for people, and its packages
+        assert set(inside["ours"][package]) == tree - not_here
     (others,) = (other.package for other in CONNECTORS if other is not image.connector)
     names = ["sandbox", "sample_files", "orders.jsonl", others]
     names += ["purchases.jsonl", "unit_tests", "integration_tests"]
@@ -347,6 +348,14 @@ def test_contents(image: Image) -> None:
         "--user=0:0",
     )
     assert found == ""
+
+
+def test_no_studio(image: Image) -> None:
+    """It is for a person's own machine; the image says how to get it there."""
+    done = image.run(["studio"])
+    assert done.returncode == 1
+    assert b"[studio]'" in done.stderr
+    assert b"Traceback" not in done.stderr
 
 
 def test_bill_of_materials(image: Image) -> None:
