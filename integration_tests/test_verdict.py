@@ -144,6 +144,11 @@ PERCENT = {
     "deleted rows do not count": Story(
         [*HALF[:-1], {"_ab_cdc_deleted_at": "2026-01-01"}], config={"max_rejected_percent": 0}
     ),
+    "deleted rows are no part of all": Story(
+        [*HALF, guest(100), *({"_ab_cdc_deleted_at": "2026-01-01"} for _ in range(50))],
+        config={"max_rejected_percent": 50},
+        fails="More than 50 % of 101 records",
+    ),
     "files hold them all": Story(
         [guest(n) for n in range(100)],
         files=True,
