@@ -241,6 +241,31 @@ def mended(
     return mended
 
 
+def entry_of(
+    parts: Sequence[Part], given: Given, stream: tuple[str, str | None]
+) -> tuple[Part, ...]:
+    """The fields of the entry that a list has for a stream, by name and namespace, as typed; all
+    fields where there is no such entry.
+    """
+    for part in parts:
+        match part:
+            case Group(listed=True):
+                typed = {
+                    field.key: given.get(field.name, "").strip()
+                    for field in part.parts
+                    if isinstance(field, Input)
+                }
+                namespaces = ("", stream[1] or "")
+                if typed.get("stream") == stream[0] and typed.get("namespace") in namespaces:
+                    return part.parts
+            case Choice():
+                chosen = part.chosen(given).parts
+                found = entry_of(chosen, given, stream)
+                if found is not chosen:
+                    return found
+    return tuple(parts)
+
+
 def blamed(parts: Sequence[Part], given: Given, reason: str) -> Input | None:
     """The field whose column a reason for a rejection is about: `identity_blank` is of
     `identity_column`.

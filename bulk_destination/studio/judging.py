@@ -24,6 +24,7 @@ from bulk_destination.studio.form import (
     Option,
     Part,
     blamed,
+    entry_of,
     inputs,
     mended,
     parts_of,
@@ -234,7 +235,10 @@ def rejection(judged: Judged, shown: Shown) -> Rejection | None:
     """Why a record is rejected, as far as the form has to do with it."""
     if shown.rejected is None:
         return None
-    field = blamed(judged.parts, judged.given, shown.rejected)
+    parts = judged.parts
+    if shown.stream is not None:
+        parts = entry_of(parts, judged.given, (shown.stream.name, shown.stream.namespace))
+    field = blamed(parts, judged.given, shown.rejected)
     return Rejection(shown.rejected, field, tuple(_held(judged, field, shown.record)))
 
 

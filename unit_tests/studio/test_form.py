@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bulk_destination.studio.form import Input, blamed, inputs, mended, parts_of, read
+from bulk_destination.studio.form import Input, blamed, entry_of, inputs, mended, parts_of, read
 from destination_heap_analytics.service import HEAP
 
 ROOT = Path(__file__).parents[2]
@@ -136,3 +136,21 @@ def test_a_mapping_is_seen_before_the_account_is_known() -> None:
 def test_the_field_to_blame(reason: str, key: str | None) -> None:
     found = blamed(PARTS, TRACK, reason)
     assert (found.key if isinstance(found, Input) else None) == key
+
+
+@pytest.mark.parametrize(
+    ("stream", "at"), [(("orders", "a"), 0), (("orders", "b"), 1), (("users", None), 2)]
+)
+def test_the_field_to_blame_is_of_the_records_own_stream(
+    stream: tuple[str, str | None], at: int
+) -> None:
+    streams = [("orders", "a"), ("orders", "b"), ("users", None)]
+    parts = parts_of(_specification("destination_heap_analytics"), streams)
+    given = {"api": "by_stream"}
+    for number, (name, namespace) in enumerate(streams):
+        entry = f"api.by_stream.streams.{number}"
+        given |= {f"{entry}.stream": name, f"{entry}.namespace": namespace or ""}
+        given |= {f"{entry}.api": "track", f"{entry}.api.track.identity_column": "id"}
+    found = blamed(entry_of(parts, given, stream), given, "identity_missing")
+    assert found is not None
+    assert found.path.startswith(f"api.streams.{at}.")
