@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -142,9 +143,10 @@ def test_a_catalog_says_what_is_known_of_a_stream(empty: RunningStudio) -> None:
 
 
 def test_one_of_several_streams_is_looked_at(empty: RunningStudio) -> None:
+    rows = [{"id": n, "who": "guest"} for n in range(5)]
     lines = [
-        {"type": "RECORD", "record": {"stream": name, "data": {"id": n}, "emitted_at": 1}}
-        for n in range(5)
+        {"type": "RECORD", "record": {"stream": name, "data": row, "emitted_at": 1}}
+        for row in rows
         for name in ("users", "orders")
     ]
     empty.send("read.jsonl", "\n".join(map(json.dumps, lines)).encode())
@@ -172,6 +174,12 @@ def test_one_of_several_streams_is_looked_at(empty: RunningStudio) -> None:
     }
     assert "10 would be sent" in empty.type(**by_stream)
     assert "Stream" in empty.planned()
+    # The second stream's field is to blame for its records, and the first one's is not.
+    by_stream["api__by_stream__streams__1__api__track__identity_column"] = "who"
+    outcome = empty.type(**by_stream)
+    assert "5 rejected" in outcome
+    blamed = re.findall(r'href="#f-([^"]+)"', outcome)
+    assert blamed == ["api-by_stream-streams-1-api-track-identity_column"] * 5
 
 
 # -- hostile samples -------------------------------------------------------------------------------
