@@ -22,7 +22,7 @@ Only these end one, and each carries Airbyte's failure type::
 No message may hold a value of a record. Names of columns, streams and hosts are fine.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -47,6 +47,11 @@ class SyncError(Exception):
     failure_type: FailureType = "system_error"
     #: Of a load from Python: its `Report` up to here.
     report: Any = None
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]:
+        # A pool of processes pickles what its tasks raise, and waits for ever for what cannot be
+        # read again. The kinds have arguments of their own; they are in the text.
+        return _again, (type(self), *self.args), self.__dict__
 
 
 class ConfigurationError(SyncError):
@@ -222,3 +227,7 @@ class InterruptedSyncError(SyncError):
 
 class LedgerError(SyncError):
     """Records read do not equal records accepted plus rejected."""
+
+
+def _again(kind: type[SyncError], *args: object) -> SyncError:
+    return kind.__new__(kind, *args)

@@ -11,18 +11,47 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from bulk_destination.errors import ConfigurationError, SyncError
+    from bulk_destination.errors import (
+        BrokenStateError,
+        ConfigurationError,
+        InterruptedSyncError,
+        JobFailedError,
+        LedgerError,
+        NothingAcceptedError,
+        ObjectStorageError,
+        SourceFailedError,
+        StreamsFailedError,
+        SyncError,
+        TemporaryFileError,
+        TooManyRejectedError,
+        TooMuchHeldError,
+        UnavailableError,
+        WrongServiceError,
+    )
     from bulk_destination.library.plan import LoadPlan
     from bulk_destination.library.report import Report
     from destination_hackle.destination import DestinationHackle
     from destination_hackle.library import check, load, load_partition, preview, share
 
 __all__ = [
+    "BrokenStateError",
     "ConfigurationError",
     "DestinationHackle",
+    "InterruptedSyncError",
+    "JobFailedError",
+    "LedgerError",
     "LoadPlan",
+    "NothingAcceptedError",
+    "ObjectStorageError",
     "Report",
+    "SourceFailedError",
+    "StreamsFailedError",
     "SyncError",
+    "TemporaryFileError",
+    "TooManyRejectedError",
+    "TooMuchHeldError",
+    "UnavailableError",
+    "WrongServiceError",
     "check",
     "load",
     "load_partition",
@@ -30,11 +59,11 @@ __all__ = [
     "share",
 ]
 
+_ERRORS: Final = tuple(name for name in __all__ if name.endswith("Error"))
 _OF_LIBRARY: Final = ("check", "load", "load_partition", "preview", "share")
 #: Imported where somebody asks for them: a command must not wait for what it does not need.
 _HOMES: Final = {
-    "ConfigurationError": "bulk_destination.errors",
-    "SyncError": "bulk_destination.errors",
+    **dict.fromkeys(_ERRORS, "bulk_destination.errors"),
     "LoadPlan": "bulk_destination.library.plan",
     "Report": "bulk_destination.library.report",
     "DestinationHackle": "destination_hackle.destination",
@@ -47,3 +76,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found: object = getattr(import_module(_HOMES[name]), name)
     return found
+
+
+def __dir__() -> list[str]:
+    # What a notebook completes.
+    return sorted({*globals(), *__all__})
