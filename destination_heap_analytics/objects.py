@@ -8,10 +8,12 @@ The catalog of `discover` shows them to Airbyte (airbyte-protocol 0.18, Destinat
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bulk_destination.mapping.columns import Schema
+from bulk_destination.mapping.entries import Spelled
+from bulk_destination.mapping.stream import Stream
 from destination_heap_analytics.config import (
     AccountPropertiesConfig,
     SimpleApi,
@@ -60,7 +62,6 @@ def _event(mapped: frozenset[str], property_columns: str) -> SimpleApi:
         event_column="event",
         identity_column="identity",
         timestamp_column="timestamp" if "timestamp" in mapped else None,
-        event_id_column="idempotency_key" if "idempotency_key" in mapped else None,
         property_columns=property_columns,
     )
 
@@ -137,11 +138,34 @@ def object_config(name: str, schema: Schema | None) -> SimpleApi:
 
     Where the schema says nothing, all fields may be there.
     """
-    known = OBJECTS[name]
-    fields = known.fields.keys()
-    mapped = frozenset(fields if schema is None else fields & schema["properties"].keys())
+    known, mapped = OBJECTS[name], _mapped(name, schema)
+    # `except` leaves out what is named like a leaf below a field, too: `identity.kind` is a
+    # property.
+    kept = [
+        str(Spelled((column,)))
+        for column in (schema["properties"] if schema is not None else ())
+        if any(column.startswith(f"{field}.") for field in mapped)
+    ]
     left_out = ", ".join(f'"{field}"' for field in known.fields if field in mapped)
-    return known.config(mapped, f"* except ({left_out})" if left_out else "*")
+    everything = f"* except ({left_out})" if left_out else "*"
+    return known.config(mapped, ", ".join([everything, *kept]))
+
+
+def object_stream(name: str, stream: Stream) -> Stream:
+    """The stream as the object `name` has it.
+
+    Where an idempotency key may be mapped, it stands for the primary key, in every mode, and the
+    event's name stays beside it. An event without one is known as if no primary key were.
+    """
+    if "idempotency_key" not in _mapped(name, stream.schema):
+        return stream
+    return replace(stream, primary_key=(("event",), ("idempotency_key",)), deduplicates=True)
+
+
+def _mapped(name: str, schema: Schema | None) -> frozenset[str]:
+    """The fields with a meaning that a stream with this schema may have."""
+    fields = OBJECTS[name].fields.keys()
+    return frozenset(fields if schema is None else fields & schema["properties"].keys())
 
 
 def destination_catalog() -> dict[str, Any]:

@@ -25,7 +25,7 @@ from destination_heap_analytics.config import (
     StreamConfig,
     TrackConfig,
 )
-from destination_heap_analytics.objects import OBJECTS, object_config
+from destination_heap_analytics.objects import OBJECTS, object_config, object_stream
 
 _OBJECT_NAMES: Final = "`event`, `user` or `account`"
 
@@ -36,6 +36,8 @@ class Choice:
 
     api: SimpleApi | DeleteUsersConfig
     path: str
+    #: The stream as its object has it, where the connection maps it to one.
+    mapped: Stream | None = None
 
     def located(self, fault: Fault) -> Fault:
         """A fault of an API's columns, where these are written."""
@@ -100,7 +102,7 @@ def _by_object(
         faults.append(Fault(path, beside))
         return None
     if name in OBJECTS:
-        return Choice(object_config(name, stream.schema), path)
+        return Choice(object_config(name, stream.schema), path, object_stream(name, stream))
     unknown = f"must be {_OBJECT_NAMES}{did_you_mean(nearest(name, [*OBJECTS]))}"
     if isinstance(api, ByObject | ByStream):
         faults.append(Fault(path, unknown))

@@ -80,8 +80,8 @@ def routes(config: HeapConfig, catalog: Catalog) -> Routes:
     choices = choose(config, catalog)
     faults: list[Fault] = []
     found: list[Route] = []
-    for stream, choice in zip(catalog.streams, choices.of_streams, strict=True):
-        api = choice.api
+    for configured, choice in zip(catalog.streams, choices.of_streams, strict=True):
+        api, stream = choice.api, choice.mapped or configured
         try:
             mapper = make_api(api, stream)
         except ConfigurationError as error:

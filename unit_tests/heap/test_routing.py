@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -203,16 +204,59 @@ def test_a_fault_of_a_column_is_where_it_is_written() -> None:
     ]
 
 
-def test_a_mapped_idempotency_key() -> None:
-    """It is what an event is known by; without one, and with a silent schema, it may be there."""
-    listed: Json = {"type": "object", "properties": {"event": {}, "identity": {}}}
-    keyed = {**listed, "properties": {**listed["properties"], "idempotency_key": {}}}
-    for schema, column in ((listed, None), (keyed, "idempotency_key"), (None, "idempotency_key")):
-        mapped = stream("a", destination_object_name="event")
-        if schema is not None:
-            mapped["stream"]["json_schema"] = schema
-        (choice,) = chosen(BY_OBJECT, mapped).of_streams
-        assert getattr(choice.api, "event_id_column", None) == column
+def event_key(configured: Json, data: Json) -> str:
+    """What an event of this stream is known by."""
+    config = {"app_id": "11", "api": BY_OBJECT}
+    [route] = connect(HEAP, config, {"streams": [configured]}).routes
+    payload = route.mapper.payload({"identity": "ann@example.com", **data}, 1)
+    assert isinstance(payload, tuple)
+    return payload[2]
+
+
+LISTED: Json = {"event": {}, "identity": {}, "timestamp": {}, "total": {}}
+KEYED: Json = {**LISTED, "idempotency_key": {}}
+
+
+@pytest.mark.parametrize("mode", ["append", "append_dedup", "overwrite"])
+@pytest.mark.parametrize("properties", [KEYED, {}])
+def test_a_mapped_idempotency_key(mode: str, properties: Json) -> None:
+    """It is what an event is known by, with its stream, namespace and event; in every mode."""
+    schema = {"type": "object", "properties": properties}
+
+    def key(name: str = "a", namespace: str | None = None, **data: Any) -> str:
+        mapped = stream(
+            name, namespace, destination_object_name="event", destination_sync_mode=mode
+        )
+        mapped["stream"]["json_schema"] = schema
+        return event_key(mapped, {"event": "Ordered", "idempotency_key": 7, **data})
+
+    assert key() == key(total=5) == key(timestamp="2026-01-31T09:30:00Z", total=6)
+    others = {key(event="Paid"), key("b"), key(namespace="shop"), key(idempotency_key=8)}
+    assert len({*others, key()}) == 5
+
+
+@pytest.mark.parametrize("nothing", [{}, {"idempotency_key": None}, {"idempotency_key": " "}])
+@pytest.mark.parametrize("properties", [KEYED, LISTED, {}])
+def test_an_event_without_an_idempotency_key(properties: Json, nothing: Json) -> None:
+    """It is optional: such an event is known as others are, by all that it holds."""
+    mapped = stream("a", destination_object_name="event")
+    mapped["stream"]["json_schema"] = {"type": "object", "properties": properties}
+    rows: list[Json] = [{"event": "Ordered", "total": total, **nothing} for total in (5, 6)]
+    assert event_key(mapped, rows[0]) == event_key(mapped, rows[0])
+    assert event_key(mapped, rows[0]) != event_key(mapped, rows[1])
+
+
+@pytest.mark.parametrize(("name", "field"), [("user", "identity"), ("account", "account_id")])
+def test_a_column_named_like_a_leaf_below_a_field_is_a_property(name: str, field: str) -> None:
+    """All fields but those with a meaning are properties, dots in a name included."""
+    record = {field: "ann@example.com", f"{field}.kind": "work", f"{field}s": 2}
+    mapped = stream("a", destination_object_name=name)
+    mapped["stream"]["json_schema"] = {"properties": {key: {} for key in record}}
+    config = {"app_id": "11", "api": BY_OBJECT}
+    [route] = connect(HEAP, config, {"streams": [mapped]}).routes
+    payload = route.mapper.payload(record, 1)
+    assert isinstance(payload, tuple)
+    assert json.loads(payload[1])["properties"] == {f"{field}.kind": "work", f"{field}s": 2}
 
 
 NAMES = st.sampled_from(["a", "b", "c"])
