@@ -6,7 +6,7 @@ import pickle
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulk_destination.library.report import Reason, Report
@@ -47,6 +47,7 @@ def test_nothing_in_a_table_does_anything(place: str) -> None:
     assert not {"\x1b", "\u202e"} & {*text}
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(), max_size=40))
 def test_any_text_can_be_shown(text: str) -> None:
     """Half a character, too."""
