@@ -139,6 +139,52 @@ def test_updates_of_one_user_stay_in_order(connector: Connector) -> None:
         assert {row["identity"]: row["properties"]["n"] for row in heap.users()} == last
 
 
+class Detached:
+    """As an object of a database whose session has ended: it cannot even be shown."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("is not bound to a session")
+
+    __repr__ = __str__
+
+
+@both
+def test_no_row_ends_a_load(connector: Connector, tmp_path: Path) -> None:
+    """Whatever a row is or holds, it lands without that or is rejected, shown and kept."""
+    huge = 10**5_000  # more digits than Python writes
+    ring: list[Any] = [1]
+    ring.append(ring)
+    found: list[Any] = rows(connector, 12)
+    found[1] = Detached()
+    found[2] = ring
+    found[3] = {None: Detached()}
+    found[4] = huge
+    found[5] |= {"huge": huge, "list": [huge, 1], "inner": {"huge": huge}, "ring": ring}
+    found[6] |= {"who": "guest", "huge": huge, "mute": Detached()}
+    found[7] |= {"id": huge}
+    with connector.running() as local:
+        storage = {"storage_type": "Local", "path": str(tmp_path)}
+        config = connector.config(local.url, object_storage_config=storage)
+        report = library(connector).load(config, found, stream=STREAM, primary_key=["n", "id"])
+        assert connector.landed(local) == [0, 5, 8, 9, 10, 11]
+        assert report.read == report.settled == 12
+        identity = "identity" if connector.service == "heap" else "user_id"
+        assert {each.reason: each.count for each in report.rejected_by_reason} == {
+            "not_a_mapping": 3,
+            "key_not_text": 1,
+            f"{identity}_of_no_single_person": 1,
+            "identifier_not_exact": 1,
+        }
+        kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*.jsonl")).splitlines()
+        assert len(kept) == 6
+        plan = library(connector).preview(
+            config, found, stream=STREAM, primary_key=["n", "id"], samples=12
+        )
+    assert plan.rejected_by_reason == report.rejected_by_reason
+    assert str(plan)
+    assert plan._repr_html_()
+
+
 def test_rows_that_cannot_land(connector: Connector, tmp_path: Path) -> None:
     """Each is counted with the number of the first, and kept in a file that `write` takes."""
     found: list[Any] = rows(connector, 300)

@@ -1,5 +1,6 @@
 """A connector's functions for callers in Python: `load`, `preview`, `check`."""
 
+import json
 import logging
 import queue
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -368,7 +369,7 @@ def _note(error: BaseException, report: Report) -> None:
 
 
 def _sample(position: int, item: Item, taken: Payload | Rejected | Skipped | None) -> Sample:
-    row = item.row if isinstance(item, NoRecord) else item["data"]
+    row = json.loads(item.text) if isinstance(item, NoRecord) else item["data"]
     match taken:
         case Rejected(reason):
             return Sample(position, row, rejected=reason)

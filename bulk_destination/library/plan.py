@@ -187,4 +187,6 @@ def _shown(value: object) -> str:
         text = json.dumps(value, indent=1, ensure_ascii=False, default=str)
     except RecursionError:
         return "(nested too deeply to be shown)"
+    except ValueError:
+        return "(holds a number that is too large to be shown)"
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]} …"

@@ -40,6 +40,8 @@ KEY_NOT_TEXT: Final = Rejected("key_not_text")
 _MOST_TOLD: Final = 20
 #: Digits of a whole `Decimal` that are written out; a service takes a double at most.
 _MOST_DIGITS: Final = 1_000
+#: Bits of an integer that is written out at all: `str` refuses more than 4,300 digits.
+_MOST_BITS: Final = 8_192
 
 _AS_THEY_ARE: Final = frozenset({str, int, bool, NoneType})
 _NO_FORM: Final = math.nan
@@ -50,7 +52,8 @@ class NoRecord:
     """A row that is no record, and why."""
 
     rejected: Rejected
-    row: object
+    #: It as JSON, as far as it can be written; made at once, as the caller may change the row.
+    text: str
 
 
 Item = RecordMessage | NoRecord
@@ -68,18 +71,19 @@ class RowReader:
     def item(self, row: object) -> Item:
         """The record that a row is. Raises what the row raises when it is read."""
         if type(row) is not dict:
-            as_dict = getattr(row, "asDict", None)  # a row of PySpark, which is a tuple
-            if callable(as_dict):
-                row = as_dict()
-            elif isinstance(row, Mapping) or hasattr(row, "keys"):
+            # Asked of the type: a column may have such a name.
+            kind = type(row)
+            if callable(as_dict := getattr(kind, "asDict", None)):  # PySpark's, a tuple
+                row = as_dict(row)
+            elif isinstance(row, Mapping) or callable(getattr(kind, "keys", None)):
                 row = dict(row)  # type: ignore[call-overload]  # as sqlite3's rows can
             else:
-                return NoRecord(NO_MAPPING, row)
+                return NoRecord(NO_MAPPING, _text_of(row))
         assert isinstance(row, dict)  # noqa: S101  # each of them makes one
         if not _TEXT.issuperset(map(type, row)):
             keyed = _with_keys_of_text(row)
             if keyed is None:
-                return NoRecord(KEY_NOT_TEXT, row)
+                return NoRecord(KEY_NOT_TEXT, _text_of(row))
             row = keyed
         # Most values stay as they are, and a call for each would be most of all work.
         data: dict[str, Any] = row.copy()
@@ -98,10 +102,13 @@ class RowReader:
     def line_of(self, item: Item) -> bytes:
         """The RECORD line that a row would be, with which a file of rejected records can be fed."""
         if isinstance(item, NoRecord):
-            text = json.dumps(item.row, default=str, skipkeys=True).encode()
-            return envelope(text, self.stream, self.namespace)
+            return envelope(item.text.encode(), self.stream, self.namespace)
         # Not orjson: a `NaN` stays one, so that the line is rejected as the row was.
-        return json.dumps({"type": "RECORD", "record": {**item, "emitted_at": 0}}).encode()
+        line = {"type": "RECORD", "record": {**item, "emitted_at": 0}}
+        try:
+            return json.dumps(line).encode()
+        except ValueError:
+            return json.dumps(_written_out(line)).encode()
 
     def warnings(self) -> list[str]:
         """What the caller should know of the values of rows: names of columns and types only."""
@@ -173,6 +180,25 @@ def read_items(items: Iterable[Item]) -> Iterator[Message]:
 
 _TEXT: Final = frozenset({str})
 _UNKNOWN: Final = object()
+
+
+def _text_of(row: object) -> str:
+    try:
+        return json.dumps(row, default=str, skipkeys=True)
+    except Exception:  # noqa: BLE001  # what holds itself, is too deep, or has a `str` that raises
+        return json.dumps(f"a row that cannot be shown ({type(row).__name__})")
+
+
+def _written_out(value: Any) -> Any:
+    """`value` without integers of more digits than Python writes."""
+    match value:
+        case dict():
+            return {name: _written_out(each) for name, each in value.items()}
+        case list():
+            return [_written_out(each) for each in value]
+        case int() if value.bit_length() > _MOST_BITS:
+            return _NO_FORM
+    return value
 
 
 def _with_keys_of_text(row: Mapping[Any, Any]) -> dict[str, Any] | None:

@@ -125,7 +125,10 @@ class EventKeys:
                 path for path, value in zip(self._parts, values, strict=True) if value is not None
             }
         if _PLAIN.issuperset(map(type, values)):
-            return _of_plain(values)
+            try:
+                return _of_plain(values)
+            except ValueError:  # an integer of more digits than Python writes
+                return INEXACT
         if any(value is None or _is_no_number(value) for value in values):
             return None
         if any(map(may_be_inexact, _scalars(values))):
@@ -141,6 +144,8 @@ class EventKeys:
             return _SORTED.encode(values).encode() + b"]"
         except RecursionError:
             return Rejected("primary_key_too_deep")
+        except ValueError:
+            return INEXACT
 
 
 def emitted(emitted_at: object) -> dict[str, object]:

@@ -36,7 +36,7 @@ from bulk_destination.mapping.exclusions import Exclusions
 from bulk_destination.mapping.lookups import compile_property, json_text
 from bulk_destination.mapping.schema import Unlisted, pruning
 from bulk_destination.mapping.spelling import did_you_mean, nearest
-from bulk_destination.mapping.values import MISSING, Adjustments
+from bulk_destination.mapping.values import MISSING, Adjustments, decimal_text
 
 Scalar = str | int | float | bool
 
@@ -437,4 +437,4 @@ def _json_text(value: object) -> str:
     try:
         return orjson.dumps(value, default=str).decode()
     except orjson.JSONEncodeError:
-        return str(value)
+        return decimal_text(value) or str(value)

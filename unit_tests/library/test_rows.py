@@ -189,20 +189,89 @@ def test_rows_of_all_kinds() -> None:
         assert {*map(type, read["data"])} == {str}
 
 
-@pytest.mark.parametrize("row", [None, 1, "a", b"a", ("a", 1), [("a", 1)], Named("x")])
-def test_no_mapping(row: object) -> None:
+class Awkward(NamedTuple):
+    """Columns with the names of what a mapping has."""
+
+    keys: str
+    asDict: str  # noqa: N815  # PySpark's
+
+
+class Mute:
+    """As an object of a database that is asked when its session has ended."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("is not bound to a session")
+
+    __repr__ = __str__
+
+
+def within(value: Any, depth: int) -> Any:
+    """`value` in so many lists."""
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def ring() -> list[Any]:
+    """What holds itself."""
+    value: list[Any] = [1]
+    value.append(value)
+    return value
+
+
+NO_MAPPINGS = [
+    (None, "null"),
+    (1, "1"),
+    ("a", '"a"'),
+    (b"a", "\"b'a'\""),
+    (("a", 1), '["a", 1]'),
+    ([("a", 1)], '[["a", 1]]'),
+    (Named("x"), '["x"]'),
+    (Awkward("x", "y"), '["x", "y"]'),
+    (dict, "\"<class 'dict'>\""),
+    (Mute(), '"a row that cannot be shown (Mute)"'),
+    ([Mute()], '"a row that cannot be shown (list)"'),
+    (ring(), '"a row that cannot be shown (list)"'),
+    (within(1, 9_000), '"a row that cannot be shown (list)"'),
+    (10**5_000, '"a row that cannot be shown (int)"'),
+]
+
+
+@pytest.mark.parametrize(("row", "text"), NO_MAPPINGS, ids=[text[:24] for _, text in NO_MAPPINGS])
+def test_no_mapping(row: object, text: str) -> None:
     """A row without columns is none; its line is kept as one that cannot be read."""
     reader = RowReader("rows")
     item = reader.item(row)
-    assert item == NoRecord(NO_MAPPING, row)
+    assert item == NoRecord(NO_MAPPING, text)
     assert [*read_items([item])] == [NO_MAPPING]
     assert isinstance(read_line(reader.line_of(item)), type(read_line(b"?")))
 
 
 def test_keys_that_are_no_text() -> None:
     """None of JSON's objects has such."""
-    assert RowReader("rows").item({("a", "b"): 1}) == NoRecord(KEY_NOT_TEXT, {("a", "b"): 1})
-    assert RowReader("rows").item({None: 1}) == NoRecord(KEY_NOT_TEXT, {None: 1})
+    item = RowReader("rows").item
+    assert item({("a", "b"): 1, "c": 2}) == NoRecord(KEY_NOT_TEXT, '{"c": 2}')
+    assert item({None: 1}) == NoRecord(KEY_NOT_TEXT, '{"null": 1}')
+    mute = '"a row that cannot be shown (dict)"'
+    assert item({None: Mute()}) == NoRecord(KEY_NOT_TEXT, mute)
+
+
+def test_a_row_that_is_none_is_kept_as_it_came() -> None:
+    """The caller may fill the same list again before the row's line is asked for."""
+    reader = RowReader("rows")
+    row: list[Any] = ["before"]
+    item = reader.item(row)
+    row[0] = "after"
+    assert b"before" in reader.line_of(item)
+
+
+def test_the_line_of_a_number_that_is_not_written_out() -> None:
+    """Python refuses it; the row can be kept all the same, without it."""
+    reader = RowReader("rows")
+    item = reader.item({"a": 1, "b": 10**5_000, "c": [{"d": -(10**5_000)}]})
+    message = read_line(reader.line_of(item))
+    assert isinstance(message, dict)
+    assert repr(message["data"]) == "{'a': 1, 'b': nan, 'c': [{'d': nan}]}"
 
 
 def test_the_line_of_a_row() -> None:
