@@ -59,6 +59,16 @@ class Route:
     #: Where what is sent cannot be taken back, and so waits until the source has ended.
     hold: Hold | None = None
 
+    @property
+    def notices(self) -> list[str]:
+        """What the user should know of the stream before anything of it is sent."""
+        keeps = (
+            f"This sync is to take the place of what {self.stream} loaded before, and "
+            f"{self.endpoint.service} can delete nothing: all that it has stays"
+        )
+        replaces = self.stream.replaces and self.hold is None
+        return [keeps] * replaces + self.mapper.notices()
+
 
 @dataclass(frozen=True, slots=True)
 class Routes:
@@ -76,6 +86,7 @@ class Connection:
     catalog: Catalog
     #: One for each stream of the catalog, in its order.
     routes: tuple[Route, ...]
+    #: Of the configuration; what is to be said of a stream, its route has.
     warnings: tuple[str, ...] = ()
 
     @property
@@ -108,19 +119,8 @@ def connect(
         faults[:0] = error.faults
     if config is None or catalog is None or routes is None:
         raise ConfigurationError(faults)
-    notices = [words for route in routes.of_streams for words in _notices(route)]
-    warnings = (*unknown_fields(config), *routes.warnings, *notices)
+    warnings = (*unknown_fields(config), *routes.warnings)
     return Connection(config, catalog, tuple(map(_with_names, routes.of_streams)), warnings)
-
-
-def _notices(route: Route) -> list[str]:
-    """What the user should know of a stream before anything of it is sent."""
-    keeps = (
-        f"This sync is to take the place of what {route.stream} loaded before, and "
-        f"{route.endpoint.service} can delete nothing: all that it has stays"
-    )
-    replaces = route.stream.replaces and route.hold is None
-    return [keeps] * replaces + route.mapper.notices()
 
 
 def one_stream(catalog: Catalog) -> Stream:

@@ -102,6 +102,13 @@ class Ledger:
         """`deleted_in_source: 2, ...`, the most frequent first."""
         return ", ".join(f"{reason}: {count}" for reason, count in self.skipped.most_common())
 
+    def planned(self) -> str:
+        """`Records: 3 read, 2 would be sent, ...`, where nothing is sent."""
+        return (
+            f"Records: {self.read:,} read, {self.accepted:,} would be sent, "
+            f"{self.rejected.total():,} rejected, {self.skipped.total():,} skipped"
+        )
+
     def line(self, seconds: float, of: str | None = None) -> str:
         """The closing log line: `Ledger: {json}`; `of` names one stream of several.
 

@@ -231,6 +231,26 @@ def test_a_plan_tells_streams_apart(connector: Connector) -> None:
     assert all(f"Stream `{stream}`:" in dry.logs for stream in THREE)
 
 
+def test_what_is_said_before_anything_is_sent_names_its_stream(connector: Connector) -> None:
+    """By `write` in the log; by `preview` below the stream, whichever comes first."""
+    entries = [{"stream": "users", "api": USERS}, {"stream": "orders", "api": TRACK}]
+    lines = [row("users", 1), row("orders", 1)]
+    words = "No key of these events is known"
+    with running() as heap:
+        outcome = connector.write_here(config(heap.url, entries), lines, catalog("users", "orders"))
+    assert f"Stream `orders`: {words}" in outcome.succeeded().logs
+    assert outcome.logs.count(words) == 1
+    files = connector.file(config(heap.url, entries)), connector.file(catalog("users", "orders"))
+    shown = subprocess.run(
+        [*program("heap"), "preview", "--config", files[0], "--catalog", files[1]],
+        input=b"".join(lines),
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
+    assert shown.index("Stream `orders`") < shown.index(words) < shown.index("The whole input")
+    assert shown.count(words) == 1
+
+
 @pytest.mark.parametrize(
     ("entries", "path"),
     [

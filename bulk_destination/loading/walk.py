@@ -139,8 +139,7 @@ class Walk(Generic[Item]):
         Raises a SyncError, or what the source raised; what is settled by then was told before it.
         """
         began = self.surroundings.clock()
-        for words in self.connection.warnings:
-            self.log.warning(words)
+        self._say_warnings()
         try:
             self._inbox.read_from(source)
             yield from self._take_all()
@@ -153,6 +152,15 @@ class Walk(Generic[Item]):
             self._inbox.close()
             self._close_ledger(self.surroundings.clock() - began)
         self._verify()
+
+    def _say_warnings(self) -> None:
+        for words in self.connection.warnings:
+            self.log.warning(words)
+        routes = self.connection.routes
+        for route in routes:
+            of = f"Stream {route.stream}: " if len(routes) > 1 else ""
+            for words in route.notices:
+                self.log.warning(of + words)
 
     def interrupt(self, by: str) -> None:
         """Ends the sync early; callable from any thread and from a signal handler."""

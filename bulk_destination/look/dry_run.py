@@ -14,7 +14,7 @@ from bulk_destination.errors import (
 )
 from bulk_destination.intake import Intake, Run
 from bulk_destination.ledger import Ledgers
-from bulk_destination.look.plan import Plan
+from bulk_destination.look.plan import Plan, quota_seconds
 from bulk_destination.mapping.record_mapper import Payload
 from bulk_destination.mapping.stream import Stream
 from bulk_destination.mapping.values import UNREADABLE, Rejected, Skipped
@@ -37,6 +37,7 @@ class DryRun(Generic[Item]):
         tells_all: bool = False,
     ) -> None:
         self._routes = routes = connection.routes
+        self.warnings = connection.warnings
         self.ledgers = Ledgers(len(routes))
         mappers = [route.mapper for route in routes]
         self._intake = Intake(read, connection.catalog, mappers, self.ledgers)
@@ -62,11 +63,26 @@ class DryRun(Generic[Item]):
                 logger.info(f"Stream {plan.stream}:")
             for line in plan.lines():
                 logger.info(line)
+        if len(self.plans) > 1:
+            for line in self._lines_of_all():
+                logger.info(line)
         logger.info(f"Plan: {json.dumps(self.as_json())}")
         logger.info(self._nothing_sent)
         if error := self._error:
             raise error
         return iter(())
+
+    def _lines_of_all(self) -> Iterator[str]:
+        """The sum of several streams, as lines of a log."""
+        yield "All streams:"
+        ledger = self.ledgers.all
+        yield ledger.planned()
+        if reasons := self.ledgers.elsewhere.reasons():
+            yield f"Rejected, of no stream: {reasons}"
+        if seconds := self.quota_seconds:
+            yield f"{self.service}'s quota would hold the sync up for {seconds:,.0f} s"
+        for words in self.warnings:
+            yield f"Look at this: {words}"
 
     @property
     def _error(self) -> SyncError | None:
@@ -111,6 +127,11 @@ class DryRun(Generic[Item]):
         for plan in self.plans:
             plan.finish()
 
+    @property
+    def quota_seconds(self) -> float:
+        """For how long the quotas would hold the sync up; streams share them."""
+        return quota_seconds(self.plans)
+
     def as_json(self) -> dict[str, Any]:
         """The plan for machines; of several streams the sums, and each one's by its name."""
         found = [plan.as_json() for plan in self.plans]
@@ -126,8 +147,11 @@ class DryRun(Generic[Item]):
             "rejected_by_reason": dict(ledger.rejected.most_common()),
             "rejected_first_at": ledger.first_position,
             "skipped": ledger.skipped.total(),
+            "skipped_by_reason": dict(ledger.skipped.most_common()),
             "requests": sum(plan["requests"] for plan in found),
             "bytes": sum(plan["bytes"] for plan in found),
+            "quota_seconds": round(self.quota_seconds, 1),
+            "warnings": list(self.warnings),
             "would_fail": self.would_fail,
             "streams": [
                 {"stream": stream.name, "namespace": stream.namespace, **plan}

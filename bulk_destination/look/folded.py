@@ -237,14 +237,22 @@ def _plan(plan: Plan, title: str) -> Iterator[RenderableType]:
 
 def _sum(walk: DryRun[Line]) -> Iterator[RenderableType]:
     total = walk.ledgers.all
+    found = walk.as_json()
+    rows = [
+        ("records read", f"{total.read:,}"),
+        ("would be sent", f"{total.accepted:,}"),
+        ("would be rejected", f"{total.rejected.total():,}"),
+        *((f"skipped: {reason}", f"{count:,}") for reason, count in total.skipped.most_common()),
+        ("requests", f"{found['requests']:,} with {found['bytes']:,} bytes"),
+    ]
+    if seconds := walk.quota_seconds:
+        rows.append((f"held up by {walk.service}'s quota, about", f"{seconds:,.0f} s"))
     yield _heading("The whole input")
-    yield _rows(
-        [
-            ("records read", f"{total.read:,}"),
-            ("would be sent", f"{total.accepted:,}"),
-            ("would be rejected", f"{total.rejected.total():,}"),
-        ]
-    )
+    yield _rows(rows)
+    if walk.warnings or walk.lost is not None:
+        yield Text("")
+    for words in walk.warnings:
+        yield Text(f"! {plain(words)}", style="yellow")
     if walk.lost is not None:
         yield Text(f"! {plain(f'A sync would fail: {walk.lost}')}", style="red")
 

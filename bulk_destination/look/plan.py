@@ -5,7 +5,7 @@ A plan goes into logs: it tells no value of a record, and names as far as `told_
 
 import contextlib
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -57,17 +57,25 @@ class FrequentIdentities:
     An identity's count is too low by at most a thousandth of all records.
     """
 
-    _counts: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
 
     def add(self, identity: str) -> None:
         """One more record of `identity`."""
-        self._counts[identity] += 1
-        if len(self._counts) > _MOST_IDENTITIES:
-            self._counts = Counter({each: n - 1 for each, n in self._counts.items() if n > 1})
+        self.counts[identity] += 1
+        if len(self.counts) > _MOST_IDENTITIES:
+            self.counts = Counter({each: n - 1 for each, n in self.counts.items() if n > 1})
 
     def most(self) -> int:
         """Records of the most frequent one."""
-        return max(self._counts.values(), default=0)
+        return max(self.counts.values(), default=0)
+
+
+def _most_of_one(counted: Sequence[FrequentIdentities]) -> int:
+    """Records of the identity that is most frequent in all of these together."""
+    together: Counter[str] = Counter()
+    for each in counted:
+        together += each.counts
+    return max(together.values(), default=0)
 
 
 @dataclass(slots=True)
@@ -159,17 +167,19 @@ class Plan:
         self._properties: dict[str, PropertyUse] = {}
         self.service = route.endpoint.service
         self._mapper = route.mapper
-        self._notices = [] if number else list(connection.warnings)
-        self._endpoint = route.endpoint
+        # Those of the configuration are no matter of one stream of several.
+        of_all = connection.warnings if len(connection.routes) == 1 else ()
+        self._notices = [*of_all, *route.notices]
+        self.endpoint = route.endpoint
         self._keeps_for_ever = route.endpoint.keeps_for_ever
-        self._quotas = route.quotas
-        self._open = OpenBatch(self._endpoint.max_items)
+        self.quotas = route.quotas
+        self._open = OpenBatch(self.endpoint.max_items)
         self._hold = route.hold
-        self._held = Held(route.hold, self._endpoint.max_items) if route.hold else None
+        self._held = Held(route.hold, self.endpoint.max_items) if route.hold else None
         #: Who is held in the end: how many, the first of them, and what is wrong with so many.
         self._meant: tuple[int, list[str]] = 0, []
         self._too_many: ConfigurationError | None = None
-        self._identities = FrequentIdentities()
+        self.identities = FrequentIdentities()
         self._case = CaseTwins()
         self._times = TimeSpan()
 
@@ -184,7 +194,7 @@ class Plan:
             self._close()
             self._open.add(self.ledger.read, identity, body, key)
         self.ledger.accepted += 1
-        self._identities.add(identity)
+        self.identities.add(identity)
         self._case.add(identity)
         item = orjson.loads(body)
         self._times.add(item, self._mapper.defaulted)
@@ -231,18 +241,8 @@ class Plan:
 
     @property
     def quota_seconds(self) -> float:
-        """For how long the quotas would hold the sync up."""
-        if self._quotas is None:
-            return 0.0
-        waits = [
-            (count - 1) // limit
-            for count, limit in (
-                (self.ledger.accepted, self._quotas.per_app),
-                (self._identities.most(), self._quotas.per_identity),
-            )
-            if limit and count
-        ]
-        return max(waits, default=0) * self._quotas.seconds
+        """For how long the quotas would hold the sync up, if the stream were alone."""
+        return quota_seconds([self])
 
     def dangers(self) -> Iterator[str]:
         """What to look at before it cannot be taken back, one sentence each."""
@@ -265,7 +265,7 @@ class Plan:
                 f"Identities that differ only in case: {count:,}, each two users or more. "
                 "`lower(...)` makes them one"
             )
-        share = self._identities.most() / max(1, self.ledger.accepted)
+        share = self.identities.most() / max(1, self.ledger.accepted)
         if share > UNLIKELY_SHARE and self.ledger.accepted >= ENOUGH_TO_JUDGE:
             stays = ", for ever" if self._keeps_for_ever else ""
             yield (
@@ -340,10 +340,7 @@ class Plan:
     def lines(self) -> Iterator[str]:
         """The plan for people, as lines of a log."""
         ledger, adjustments = self.ledger, self._mapper.adjustments
-        yield (
-            f"Records: {ledger.read:,} read, {ledger.accepted:,} would be sent, "
-            f"{ledger.rejected.total():,} rejected, {ledger.skipped.total():,} skipped"
-        )
+        yield ledger.planned()
         if self.held is not None:
             yield f"{self.held}, when the source has ended"
         if ledger.rejected:
@@ -355,7 +352,7 @@ class Plan:
             f"{ledger.merged:,}; values cut: {adjustments.truncated:,}, left out: "
             f"{adjustments.left_out:,}"
         )
-        if self._quotas is not None and self._quotas.counts_events:
+        if self.quotas is not None and self.quotas.counts_events:
             yield f"{self.service}'s quota would hold the sync up for {self.quota_seconds:,.0f} s"
         for name, found in self._mapper.found:
             counts = zip(found.values, found.counts, strict=True)
@@ -401,7 +398,7 @@ class Plan:
             self._too_many = error
             return
         self.requests += len(batches)
-        self.bytes += sum(len(self._endpoint.body(each.batch.bodies)) for each in batches)
+        self.bytes += sum(len(self.endpoint.body(each.batch.bodies)) for each in batches)
 
     def _cut(self) -> dict[str, int]:
         """Texts that are cut, by property, as far as names are told."""
@@ -412,7 +409,7 @@ class Plan:
         closed = self._open.close()
         items = closed.merged() if self._mapper.merges else list(closed.bodies)
         self.requests += 1
-        self.bytes += len(self._endpoint.body(items))
+        self.bytes += len(self.endpoint.body(items))
         self.ledger.merged += len(closed) - len(items)
 
     def _count_property(self, name: str, value: object) -> None:
@@ -444,6 +441,29 @@ class Plan:
             told = {" and ".join(names) for names in alike if told.issuperset(names)}
             words = _some([" and ".join(names) for names in alike], told)
             yield f"Property names that differ only in case: {words}"
+
+
+def quota_seconds(plans: Sequence[Plan]) -> float:
+    """For how long the quotas would hold up a sync of all these; what goes to one place shares."""
+    places: dict[str, list[Plan]] = {}
+    for plan in plans:
+        places.setdefault(plan.endpoint.url, []).append(plan)
+    return max(map(_held_up, places.values()), default=0.0)
+
+
+def _held_up(plans: Sequence[Plan]) -> float:
+    quotas = plans[0].quotas
+    if quotas is None:
+        return 0.0
+    waits = [
+        (count - 1) // limit
+        for count, limit in (
+            (sum(plan.ledger.accepted for plan in plans), quotas.per_app),
+            (_most_of_one([plan.identities for plan in plans]), quotas.per_identity),
+        )
+        if limit and count
+    ]
+    return max(waits, default=0) * quotas.seconds
 
 
 def _bounded(name: str, known: Counter[str] | dict[str, PropertyUse]) -> str:

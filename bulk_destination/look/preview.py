@@ -133,6 +133,8 @@ def _parts(preview: Preview, walk: DryRun[Line]) -> Iterator[RenderableType]:
         yield from _plan(plan, f"Stream {plan.stream}" if several else "The whole input")
     if several:
         yield _sum(walk)
+        for words in walk.warnings:
+            yield Text(f"! {plain(words)}", style="yellow")
         if walk.lost is not None:
             yield Text(f"! {plain(f'A sync would fail: {walk.lost}')}", style="red")
     yield Text(f"Nothing was sent to {walk.service}.", style="bold")
@@ -148,9 +150,13 @@ def _sum(walk: DryRun[Line]) -> Table:
     table.add_row("would be sent", f"{total.accepted:,}", style="green")
     for reason, count in total.rejected.most_common():
         table.add_row(f"rejected: {plain(reason)}", f"{count:,}", style="red")
+    for reason, count in total.skipped.most_common():
+        table.add_row(f"skipped: {reason}", f"{count:,}")
     found = walk.as_json()
     table.add_row("requests", f"{found['requests']:,}")
     table.add_row("bytes", f"{found['bytes']:,}")
+    seconds = f"{walk.quota_seconds:,.0f} s"
+    table.add_row(f"held up by {walk.service}'s quota, about", seconds)
     return table
 
 

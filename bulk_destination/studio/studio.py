@@ -233,13 +233,12 @@ class Studio:
         ]
         rejected = [(one, blame) for one in shown if (blame := rejection(judged, one)) is not None]
         first_rejected = rejected[:FIRST]
-        seconds = sum(plan.quota_seconds for plan in walk.plans)
         return {
             **found,
             "all": walk.as_json(),
             "plans": plans,
             "rejected_first": first_rejected,
-            "seconds": _duration(seconds),
+            "seconds": _duration(walk.quota_seconds),
         }
 
     def plan(self) -> dict[str, Any]:
