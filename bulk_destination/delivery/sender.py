@@ -382,10 +382,13 @@ class Turns:
         return Answer.OTHER
 
     def _tell(self) -> None:
-        """Wakes one who waits, and it the next; all, where some cannot take what others can."""
+        """Wakes one who waits, and it the next; all, where some cannot take what others can.
+
+        Nobody, where there is nothing to take: to wake costs each time that others may not run.
+        """
         if self._retrying:
             self._changed.notify_all()
-        else:
+        elif self._idle and self._opens_in() is not None:
             self._changed.notify()
 
 

@@ -43,6 +43,18 @@ class Noting(ConcurrencyLimit):
         super().end(ended, answer, rows, now)
 
 
+class Counting(threading.Condition):
+    """Counts how often it wakes somebody."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.woken = 0
+
+    def notify(self, n: int = 1) -> None:
+        self.woken += 1
+        super().notify(n)
+
+
 class Asked:
     """A thread that asks for something; what came of it."""
 
@@ -85,6 +97,7 @@ class Sync:
         self.now = 0.0
         self.waits: list[tuple[float, bool]] = []
         self.limit = Noting(most)
+        self.changed = Counting()
         self.backlog = Backlog(1_000, identities)
         self.app = AppQuota(Window(app, cells=1), lambda: self.now) if app else None
         self.turns = Turns(
@@ -94,6 +107,7 @@ class Sync:
             waits=lambda *wait: self.waits.append(wait),
             identities=identities,
             app=self.app,
+            changed=self.changed,
         )
         for at, letter in enumerate(batches):
             self.turns.add(_batch(1 + at * items, letter * items))
@@ -215,6 +229,19 @@ def test_starts_are_apart_after_too_many() -> None:
     sync.now = 3.0
     sync.turns.add(_batch(4, "d"))  # Somebody looks again.
     assert sent(third.answer) == "c"
+
+
+def test_nobody_is_woken_for_nothing() -> None:
+    """Each time costs that others may not run, and it would be four times a request."""
+    sync = Sync("ab", most=1)
+    sync.end(sync.begin(), Accepted())
+    second = sync.begin()
+    waiting = sync.asks()
+    sync.turns.add(_batch(3, "c"))
+    assert sync.changed.woken == 0  # There is work, and no place.
+    sync.end(second, Accepted())
+    assert sent(waiting.answer) == "c"
+    assert sync.changed.woken
 
 
 def test_items_of_one_key_wait_for_each_other() -> None:
