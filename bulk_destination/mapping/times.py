@@ -22,9 +22,10 @@ EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 AHEAD: Final = timedelta(days=366)
 
 #: Sent as it stands; more than milliseconds is not what every service takes.
-_is_accepted: Final = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d)", re.ASCII
-).fullmatch
+_ACCEPTED: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d)"
+_is_accepted: Final = re.compile(_ACCEPTED, re.ASCII).fullmatch
+#: The same but for the years that hold what programs write for "no time", in whatever zone.
+_is_plausible: Final = re.compile(rf"(?!0001|19(?:69|70)|999[89]){_ACCEPTED}", re.ASCII).fullmatch
 #: Dates with a day (calendar, week or ordinal form), optionally a time, optionally a zone.
 _ISO_8601: Final = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d|\d{8}|\d{4}-?W\d\d-?[1-7]|\d{4}-?\d{3})"
@@ -39,8 +40,6 @@ _COMPACT: Final = re.compile(r"(\d{8})(\d\d)?(\d\d)?(\d\d)?", re.ASCII)
 
 _NOT_READABLE: Final = Rejected("timestamp_not_readable", of_row=True)
 _NOT_PLAUSIBLE: Final = Rejected("timestamp_not_plausible", of_row=True)
-#: Years that hold what programs write for "no time", in whatever zone.
-_SUSPECT_YEARS: Final = {"0001", "1969", "1970", "9998", "9999"}
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  # as it is written, in any zone
 #: Seconds of a unit, by the power of ten that divides it.
 _FINER: Final = {10**6: "microseconds", 10**9: "nanoseconds"}
@@ -64,13 +63,11 @@ class Times:
         `YYYYMMDD[HH[MM[SS]]]`.
         """
         if type(value) is str:
-            if _is_accepted(value):
+            if _is_plausible(value):  # Nearly all, so without a call.
                 try:
-                    moment = datetime.fromisoformat(value)
+                    datetime.fromisoformat(value)
                 except ValueError:
                     return _NOT_READABLE
-                if value[:4] in _SUSPECT_YEARS and (none := _no_time(moment)):
-                    return none
                 return value
             return self._read_text(value.strip())
         if type(value) is int or type(value) is float:
@@ -79,7 +76,10 @@ class Times:
 
     def _read_text(self, text: str) -> str | Rejected:
         if _is_accepted(text):
-            return self.read(text)
+            try:
+                return _no_time(datetime.fromisoformat(text)) or text
+            except ValueError:
+                return _NOT_READABLE
         if _DIGITS.fullmatch(text):
             unix = self._from_unix(text)
             if isinstance(unix, Rejected) and (compact := _COMPACT.fullmatch(text)):
