@@ -19,6 +19,7 @@ Sources: https://developers.heap.io/reference/ with `bulk-track`, `bulk-add-user
 from collections.abc import Set
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import ClassVar, Final
 from zoneinfo import ZoneInfo
 
@@ -155,7 +156,8 @@ class Track:
             self._skips_deleted,
         )
         event_of, time_of, keys = self._event, self._timestamp, self._keys
-        row_of, key_of, read_time, now = keys.row, keys.key, self._times.read, self._now
+        row_of, key_of = keys.row if keys.may_have_rows else None, keys.key
+        read_time, now = self._times.read, self._now
         properties_of, adjustments = self._mapper.properties, self.adjustments
 
         def payload(record: Record, emitted_at: object) -> Payload | Rejected | Skipped:
@@ -167,18 +169,18 @@ class Track:
             event = event_name(event_of(record))
             if isinstance(event, Rejected):
                 return event
-            row = row_of(record)
+            row = row_of(record) if row_of is not None else None
             if isinstance(row, Rejected):
                 return row
             when = time_of(record)
             if when is not MISSING:
                 self._timestamp_seen = True
-            defaulted = is_nothing(when)
-            if defaulted:
-                self.defaulted += 1
-            moment = utc_milliseconds(now()) if defaulted else read_time(when)
+            moment, timeless = read_time(when), None
             if isinstance(moment, Rejected):
-                return moment
+                if not is_nothing(when):
+                    return moment
+                self.defaulted += 1
+                moment, timeless = utc_milliseconds(now()), partial(emitted, emitted_at)
             mapped = {
                 "event": event,
                 "identity": identity,
@@ -186,7 +188,6 @@ class Track:
                 "timestamp": moment,
             }
             body = dump(mapped, adjustments)
-            timeless = (lambda: emitted(emitted_at)) if defaulted else None
             key = key_of(row, record, mapped, body, timeless)
             return identity, body[:-1] + b',"idempotency_key":"' + key.encode() + b'"}', key
 

@@ -27,13 +27,14 @@ class OwnColumns:
     """A record's own columns; remembers names, as most records have the same ones."""
 
     def __init__(self) -> None:
-        self._own: set[str] = set()
+        #: Names of such columns.
+        self.known: set[str] = set()
 
     def __call__(self, record: Record) -> Record:
         """The record without its source's bookkeeping."""
-        if self._own.issuperset(record):
+        if self.known.issuperset(record):
             return record
         own = {name: value for name, value in record.items() if not name.startswith(PREFIXES)}
-        if len(self._own) < _MOST_NAMES:
-            self._own.update(own)
+        if len(self.known) < _MOST_NAMES:
+            self.known.update(own)
         return own

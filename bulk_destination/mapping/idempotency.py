@@ -55,8 +55,11 @@ class EventKeys:
         self._parts = sorted(stream.primary_key)
         self._lookups = [*map(_lookup, self._parts)]
         self._never_seen = set() if event_id else set(self._parts)
+        #: Whether `row` is worth a call.
+        self.may_have_rows = event_id is not None or bool(self._parts)
         self._row_is_all = event_id is not None or stream.deduplicates
         self._own = OwnColumns()
+        self._known = self._own.known
         begin = [stream.namespace, stream.name, *([list(fixed_names)] if fixed_names else [])]
         # Copied for each key: its parameters are then read once, which is a quarter of the time.
         self._begun = blake2b(_SORTED.encode(begin)[:-1].encode() + b", ", digest_size=16)
@@ -84,14 +87,19 @@ class EventKeys:
         key, `timeless` gives what stands for it if there is no row.
         """
         key = self._begun.copy()
-        if row is not None:
+        if row is None:
+            if self._parts:
+                self.keyless += 1
+            own = record if self._known.issuperset(record) else self._own(record)
+            try:
+                key.update(orjson.dumps(own, option=orjson.OPT_SORT_KEYS))
+            except orjson.JSONEncodeError:
+                key.update(_record_json(own))
+            key.update(body if timeless is None else dump({**item, "timestamp": timeless()}))
+        else:
             key.update(row)
             if not self._row_is_all:
                 key.update(body if timeless is None else dump({**item, "timestamp": None}))
-        else:
-            self.keyless += 1
-            key.update(_record_json(self._own(record)))
-            key.update(body if timeless is None else dump({**item, "timestamp": timeless()}))
         return key.hexdigest()
 
     def warnings(self) -> list[str]:
@@ -156,10 +164,6 @@ def emitted(emitted_at: object) -> dict[str, object]:
 
 def _record_json(record: Record) -> bytes:
     """All of a record; nothing where it is nested too deeply to be written."""
-    try:
-        return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:
-        pass
     try:
         return json.dumps(record, sort_keys=True, default=str).encode()
     except (RecursionError, ValueError, TypeError):
