@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import itertools
 import logging
+import math
 import multiprocessing
 import pickle
 import re
@@ -19,6 +20,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import FrozenInstanceError
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -49,6 +51,7 @@ FAULTS: Json = {
     "fail_kinds": ("503", "429", "reset-after", "reset-before"),
 }
 PATIENCE = 30.0
+TRACK: Json = {"api_type": "track", "event_column": "e", "identity_column": "i"}
 
 
 def library(connector: Connector) -> Library:
@@ -655,14 +658,45 @@ def test_a_partition_with_faults(connector: Connector) -> None:
         )
 
 
+def test_a_partition_that_would_load_nothing() -> None:
+    """A dry run is told to the driver, too."""
+    config = {"app_id": "11", "api": TRACK, "dry_run": True}
+    with pytest.raises(ConfigurationError, match="dry_run: must be false"):
+        destination_heap_analytics.load_partition(config)
+
+
+def test_a_partition_is_what_it_was_made_of() -> None:
+    """Of any kind of mapping; what the caller changes later is not in it, and no key is shown."""
+    hackle: Json = {"sdk_key": "secret-key", "event_key_column": "e", "user_id_column": "u"}
+    schema: Json = {"properties": {"e": {}, "u": {}}}
+    part = destination_hackle.load_partition(
+        MappingProxyType(hackle), schema=MappingProxyType(schema), primary_key=["e"]
+    )
+    assert pickle.loads(pickle.dumps(part)) == part
+    assert "secret" not in repr(part)
+    hackle["sdk_key"] = "another"
+    schema["properties"].clear()
+    assert part.config["sdk_key"] == "secret-key"
+    assert part.options["schema"] == {"properties": {"e": {}, "u": {}}}
+    shared = destination_heap_analytics.share({"app_id": "11", "api": TRACK}, of=2)
+    shared["api"]["identity_column"] = "another"
+    assert TRACK["identity_column"] == "i"
+
+
+@pytest.mark.parametrize("of", [0, -1, 1.5, math.nan, "2", None])
+def test_share_of_no_number_of_loads(of: Any) -> None:
+    """A part of a half, or of nothing, would be no limit."""
+    with pytest.raises(ConfigurationError, match="of: must be a whole number of at least 1"):
+        destination_heap_analytics.share({"app_id": "11", "api": TRACK}, of)
+
+
 @pytest.mark.parametrize(
     ("fields", "of", "shares"),
     [({}, 4, 3_750), ({"events_per_minute": 7}, 2, 3), ({"events_per_minute": 7}, 7, 1)],
 )
 def test_share(fields: Json, of: int, shares: int) -> None:
     """Parts of the app's quota are never more than it together; all else stays."""
-    api = {"api_type": "track", "event_column": "e", "identity_column": "i"}
-    config: Json = {"app_id": "11", "api": api, "events_per_identity_per_minute": 9, **fields}
+    config: Json = {"app_id": "11", "api": TRACK, "events_per_identity_per_minute": 9, **fields}
     given = dict(config)
     assert destination_heap_analytics.share(config, of) == {**config, "events_per_minute": shares}
     assert config == given
@@ -670,8 +704,7 @@ def test_share(fields: Json, of: int, shares: int) -> None:
 
 def test_share_of_no_limit() -> None:
     """0 lifts a limit, and no part of it may bring one, nor become one."""
-    api = {"api_type": "track", "event_column": "e", "identity_column": "i"}
-    config: Json = {"app_id": "11", "api": api, "events_per_minute": 0}
+    config: Json = {"app_id": "11", "api": TRACK, "events_per_minute": 0}
     assert destination_heap_analytics.share(config, 50) == config
     hackle = {"sdk_key": "k", "event_key_column": "e", "user_id_column": "u"}
     assert destination_hackle.share(hackle, 50) == hackle
@@ -684,12 +717,11 @@ def test_share_of_no_limit() -> None:
     ("fields", "of", "words"),
     [
         ({"events_per_minute": 7}, 8, "events_per_minute: 7 events a minute are too few for 8"),
-        ({}, 0, "of: must be at least 1"),
+        ({}, 0, "of: must be a whole number of at least 1"),
         ({"app_id": "x"}, 2, "app_id: must be digits only"),
     ],
 )
 def test_share_with_faults(fields: Json, of: int, words: str) -> None:
     """A part of 0 would lift the limit."""
-    api = {"api_type": "track", "event_column": "e", "identity_column": "i"}
     with pytest.raises(ConfigurationError, match=words):
-        destination_heap_analytics.share({"app_id": "11", "api": api, **fields}, of)
+        destination_heap_analytics.share({"app_id": "11", "api": TRACK, **fields}, of)

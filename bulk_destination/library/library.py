@@ -94,9 +94,7 @@ class Library:
         _refuse_tables(rows)
         reader = RowReader(stream, namespace)
         connection = self._connect(config, stream, namespace, schema, primary_key)
-        if connection.config.dry_run:
-            words = "must be false to load; `preview(config, rows)` tells what would be sent"
-            raise ConfigurationError([Fault("dry_run", words)])
+        _refuse_dry_run(connection)
         storage = open_object_storage(connection.config.object_storage_config, self.service.program)
         if storage is not None:
             storage.prove()
@@ -175,8 +173,9 @@ class Library:
         Raises:
             ConfigurationError: at once, not on the machines that load.
         """
-        [route] = self._connect(config, stream, namespace, schema, primary_key).routes
-        if route.hold is not None:
+        connection = self._connect(config, stream, namespace, schema, primary_key)
+        _refuse_dry_run(connection)
+        if connection.route.hold is not None:
             words = "acts when the last row is read, so it cannot be done in parts: use `load`"
             raise ConfigurationError([Fault("api", words)])
         options = {
@@ -185,7 +184,7 @@ class Library:
             "schema": schema,
             "primary_key": primary_key,
         }
-        return PartitionLoad(self.package, config, options)
+        return PartitionLoad.of(self.package, config, options)
 
     def share(self, config: Mapping[str, Any], of: int) -> dict[str, Any]:
         """The configuration for each of so many loads at once, which share the app's quota.
@@ -378,6 +377,12 @@ def _sample(position: int, item: Item, taken: Payload | Rejected | Skipped | Non
         case tuple():
             return Sample(position, row, orjson.loads(taken[1]))
     raise TypeError("a row is a record")
+
+
+def _refuse_dry_run(connection: Connection) -> None:
+    if connection.config.dry_run:
+        words = "must be false to load; `preview(config, rows)` tells what would be sent"
+        raise ConfigurationError([Fault("dry_run", words)])
 
 
 def _refuse_tables(rows: object) -> None:
