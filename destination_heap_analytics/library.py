@@ -1,5 +1,6 @@
 """The connector for callers in Python."""
 
+import logging
 from typing import Final
 
 from bulk_destination.library.library import Library
@@ -12,3 +13,6 @@ preview = LIBRARY.preview
 check = LIBRARY.check
 load_partition = LIBRARY.load_partition
 share = LIBRARY.share
+
+# Else Python writes warnings to stderr where nobody has set up logging.
+logging.getLogger(LIBRARY.package).addHandler(logging.NullHandler())

@@ -13,6 +13,7 @@ from bulk_destination.errors import ObjectStorageError
 from bulk_destination.rejected import s3_storage
 from bulk_destination.rejected.object_storage_config import S3Storage
 from bulk_destination.rejected.s3_storage import S3Bucket
+from destination_heap_analytics import load
 from integration_tests.hostile import Line, answer, peer
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def configured(url: str) -> dict[str, str]:
 
 def bucket(url: str, tries: int) -> S3Bucket:
     """A bucket at `url`."""
-    return S3Bucket(S3Storage.model_validate(configured(url)), "heap", tries)
+    return S3Bucket(S3Storage.model_validate(configured(url)), "heap", tries, warn=print)
 
 
 @pytest.mark.parametrize(
@@ -103,3 +104,17 @@ def test_a_failure_is_told_at_the_first_retry(caplog: pytest.LogCaptureFixture) 
     host = there.url.removeprefix("http://")
     assert caplog.messages == [f"S3 at {host}: status 503. Trying again, 3 times in all"]
     assert len(there.bodies) == 3
+
+
+def test_a_caller_in_python_is_told_in_the_report(connector: Connector) -> None:
+    """Not by Airbyte's logger, which nobody there listens to."""
+    turns = iter([answer(503, b"later")])
+
+    def talk(line: Line) -> None:
+        while line.request() is not None:
+            line.send(next(turns, STORED))
+
+    with connector.running() as heap, peer(talk) as there:
+        config = connector.config(heap.url, object_storage_config=configured(there.url))
+        report = load(config, [connector.event(1)])
+    assert any("S3 at " in words and "status 503" in words for words in report.warnings)

@@ -95,10 +95,12 @@ class Library:
         reader = RowReader(stream, namespace)
         connection = self._connect(config, stream, namespace, schema, primary_key)
         _refuse_dry_run(connection)
-        storage = open_object_storage(connection.config.object_storage_config, self.service.program)
+        log = _Log(self.package)
+        storage = open_object_storage(
+            connection.config.object_storage_config, self.service.program, warn=log.warning
+        )
         if storage is not None:
             storage.prove()
-        log = _Log(self.package)
         walk: Walk[Item] = Walk(
             *(connection, read_items, reader.line_of, storage, self.surroundings), log=log
         )

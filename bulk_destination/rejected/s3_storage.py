@@ -1,9 +1,8 @@
 """Rejected records as objects of an S3 bucket. botocore is known here and in `s3_session.py`."""
 
-import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,8 +23,6 @@ from botocore.session import Session
 from bulk_destination.errors import ConfigurationError, Fault, ObjectStorageError
 from bulk_destination.rejected.object_storage_config import S3Storage
 from bulk_destination.rejected.s3_session import send_by_ours
-
-logger = logging.getLogger("airbyte")
 
 #: Seconds to connect, and to wait for an answer.
 _CONNECT_TIMEOUT: Final = 5
@@ -56,12 +53,16 @@ class S3Bucket:
 
     Credentials are the key of the configuration, else what botocore finds in its surroundings
     (the environment, the pod's or the machine's role); with `role_arn`, that role assumed by
-    them. AWS logs a role's session as `program`. A request is tried `tries` times.
+    them. AWS logs a role's session as `program`. A request is tried `tries` times; why a try has
+    failed is told to `warn`.
     """
 
-    def __init__(self, s3: S3Storage, program: str, tries: int) -> None:
+    def __init__(
+        self, s3: S3Storage, program: str, tries: int, warn: Callable[[str], object]
+    ) -> None:
         self._s3 = s3
         self._tries = tries
+        self._warn = warn
         host = urlsplit(s3.s3_endpoint or "").netloc.rpartition("@")[2]
         self._where = host or f"amazonaws.com ({s3.s3_bucket_region})"
         config = ClientConfig(
@@ -119,9 +120,7 @@ class S3Bucket:
             cause = type(caught_exception).__name__  # EndpointConnectionError: words enough
         if cause != self._told:
             self._told = cause
-            logger.warning(
-                f"S3 at {self._where}: {cause}. Trying again, {self._tries} times in all"
-            )
+            self._warn(f"S3 at {self._where}: {cause}. Trying again, {self._tries} times in all")
 
     def _key(self, name: str) -> str:
         return f"{self._s3.bucket_path}/{name}".lstrip("/")
