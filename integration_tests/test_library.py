@@ -131,6 +131,21 @@ def test_a_row_is_known_again(connector: Connector) -> None:
         assert len(heap.events()) == 200
 
 
+@both
+def test_a_misspelled_primary_key(connector: Connector) -> None:
+    """With a schema it is an error at once: as events that are known otherwise cannot be undone."""
+    properties: Json = {"name": {}, "who": {}, "order_id": {"properties": {"x": {}}}}
+    config = connector.config("http://127.0.0.1:9")
+    for key in ("ordr_id", ["name", ["ordr_id", "x"]]):
+        with pytest.raises(ConfigurationError) as caught:
+            library(connector).load(config, [], schema={"properties": properties}, primary_key=key)
+        words = "primary_key: the stream has no column `ordr_id`; did you mean `order_id`?"
+        assert str(caught.value) == words
+    library(connector).load(
+        config, [], schema={"properties": properties}, primary_key=["who", ["order_id", "x"]]
+    )
+
+
 def test_updates_of_one_user_stay_in_order(connector: Connector) -> None:
     """Whatever fails on the way, the last row of a user wins."""
     with connector.running(**FAULTS) as heap:

@@ -24,6 +24,8 @@ from bulk_destination.loading.surroundings import Surroundings
 from bulk_destination.loading.walk import Walk
 from bulk_destination.look.dry_run import DryRun
 from bulk_destination.mapping.record_mapper import Payload
+from bulk_destination.mapping.spelling import did_you_mean, nearest
+from bulk_destination.mapping.stream import Stream
 from bulk_destination.mapping.values import Rejected, Skipped
 from bulk_destination.rejected.object_storage import open_object_storage
 
@@ -218,7 +220,9 @@ class Library:
             "destination_sync_mode": "append_dedup" if key else "append",
             "primary_key": key,
         }
-        return connect(self.service, config, {"streams": [configured]})
+        connection = connect(self.service, config, {"streams": [configured]})
+        _refuse_unlisted(connection.route.stream)
+        return connection
 
 
 @dataclass(slots=True)
@@ -379,6 +383,22 @@ def _sample(position: int, item: Item, taken: Payload | Rejected | Skipped | Non
         case tuple():
             return Sample(position, row, orjson.loads(taken[1]))
     raise TypeError("a row is a record")
+
+
+def _refuse_unlisted(stream: Stream) -> None:
+    """A catalog has its primary key from the source; here somebody wrote it."""
+    if stream.schema is None:
+        return
+    names = [*stream.schema["properties"]]
+    unlisted = [key for key, *_ in stream.primary_key if key not in names]
+    if unlisted:
+        raise ConfigurationError(
+            Fault(
+                "primary_key",
+                f"the stream has no column `{key}`{did_you_mean(nearest(key, names))}",
+            )
+            for key in unlisted
+        )
 
 
 def _refuse_dry_run(connection: Connection) -> None:

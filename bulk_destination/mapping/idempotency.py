@@ -121,9 +121,9 @@ class EventKeys:
             return []
         return [
             "No key of these events is known: an event is known by all columns of its record, and "
-            "without a time also by when the source read it. Where a column changes on every read, "
-            "or the source reads an old row anew, that is a new event. If a column tells two "
-            "events apart, name it in event_id_column"
+            "in Airbyte without a time also by when the source read it. Where a column changes on "
+            "every read, or the source reads an old row anew, that is a new event. If a column "
+            "tells two events apart, name it in event_id_column"
         ]
 
     def _primary_key(self, record: Record) -> bytes | Rejected | None:
