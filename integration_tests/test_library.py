@@ -309,6 +309,26 @@ def test_a_generator_that_raises(connector: Connector, kind: type[BaseException]
     assert none_left_of(before)
 
 
+def test_a_second_interrupt_is_not_waited_for(connector: Connector) -> None:
+    """Ctrl-C waits for what is under way; who types it again gets the notebook back, and a note."""
+    main = threading.get_ident()
+    with connector.running(latency_ms=4_000) as heap:
+
+        def interrupted() -> Iterator[Json]:
+            yield from rows(connector, 1_500)
+            while not heap.requests():
+                time.sleep(0.01)
+            threading.Timer(0.3, signal.pthread_kill, (main, signal.SIGINT)).start()
+            raise KeyboardInterrupt
+
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            load(connector.config(heap.url, requests_in_flight=1), interrupted())
+        assert time.monotonic() - began < 3
+        (note,) = caught.value.__notes__
+        assert note.startswith("0 leading rows are safe; 1,500 were read")
+
+
 @both
 def test_a_service_that_is_away(connector: Connector) -> None:
     """The error is the engine's, with all that is settled in it; the rows are read no further."""

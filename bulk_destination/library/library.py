@@ -317,10 +317,14 @@ class _Load:
         if self._ended is None:
             self.walk.interrupt("its caller")
             self._feed.end(error)  # The source has not ended well.
-            while self._ended is None:
-                match self._news.get():
-                    case _Ended() as ended:
-                        self._ended = ended
+            try:
+                while self._ended is None:
+                    match self._news.get():
+                        case _Ended() as ended:
+                            self._ended = ended
+            except BaseException as another:  # a second Ctrl-C: it is not waited for any longer
+                _note(another, self._report())
+                raise
         _note(error, self._report())
         if self._told != self._safe:
             with suppress(Exception):  # what is raised already goes on
