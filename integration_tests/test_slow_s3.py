@@ -11,8 +11,8 @@ import pytest
 
 from bulk_destination.errors import ObjectStorageError
 from bulk_destination.rejected import s3_storage
+from bulk_destination.rejected.object_storage import ObjectStorage, open_object_storage
 from bulk_destination.rejected.object_storage_config import S3Storage
-from bulk_destination.rejected.s3_storage import S3Bucket
 from destination_heap_analytics import load
 from integration_tests.hostile import Line, answer, peer
 
@@ -40,9 +40,11 @@ def configured(url: str) -> dict[str, str]:
     }
 
 
-def bucket(url: str, tries: int) -> S3Bucket:
+def bucket(url: str, tries: int) -> ObjectStorage:
     """A bucket at `url`."""
-    return S3Bucket(S3Storage.model_validate(configured(url)), "heap", tries, warn=print)
+    found = open_object_storage(S3Storage.model_validate(configured(url)), "heap", tries=tries)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
