@@ -4,7 +4,7 @@ Downstream of here nothing reads a configuration key.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -14,11 +14,13 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from bulk_destination.errors import ConfigurationError, Fault
 from bulk_destination.fields import HALF_A_CHARACTER, Frozen, OptionalText
+from bulk_destination.mapping.columns import Schema
 from bulk_destination.mapping.grammar import Wanted
 from bulk_destination.mapping.reading import lasting_problems
 from bulk_destination.mapping.spelling import did_you_mean, nearest
@@ -27,10 +29,13 @@ from bulk_destination.rejected.object_storage_config import LocalStorage, NoStor
 
 
 def _readable(wanted: Wanted) -> AfterValidator:
-    """Refuses a text that no stream could make sense of; the rest is read when one is known."""
+    """Refuses a text that none of the streams can make sense of, or none could, where none is
+    known; the rest is read when each is.
+    """
 
-    def read(text: str | None) -> str | None:
-        if text is not None and (problems := lasting_problems(text, wanted)):
+    def read(text: str | None, info: ValidationInfo) -> str | None:
+        schemas: Sequence[Schema | None] = info.context or (None,)
+        if text is not None and (problems := lasting_problems(text, wanted, schemas)):
             raise PydanticCustomError("columns", "{problems}", {"problems": problems})
         return text
 
@@ -102,13 +107,16 @@ class DeliveryConfig(Frozen):
         return isinstance(self.object_storage_config, LocalStorage | S3Storage)
 
     @classmethod
-    def parse(cls, raw: Mapping[str, Any]) -> Self:
+    def parse(cls, raw: Mapping[str, Any], schemas: Sequence[Schema | None] = ()) -> Self:
         """The configuration as one frozen value.
+
+        `schemas` are those of the streams, where they are known: a column may be called as
+        nothing else is written.
 
         Raises ConfigurationError with every fault found, each with its path and without the value.
         """
         try:
-            return cls.model_validate(raw)
+            return cls.model_validate(raw, context=schemas)
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
             raise ConfigurationError(_fault(cls, detail) for detail in details) from None

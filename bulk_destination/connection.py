@@ -112,7 +112,8 @@ def connect(
     except ConfigurationError as error:
         faults += error.faults
     try:
-        config = service.config.parse(raw_config)
+        schemas = [stream.schema for stream in catalog.streams] if catalog is not None else []
+        config = service.config.parse(raw_config, schemas)
         if catalog is not None:
             routes = service.routes(config, catalog)
     except ConfigurationError as error:

@@ -70,7 +70,9 @@ class UserEvents:
         self.names = reading.names
         self._skips_deleted = DELETED_AT not in reading.columns
         self.presence = Presence(
-            {USER_ID.field: user_id, "event_key": key, **reading.event_ids}, stream.schema
+            {USER_ID.field: user_id, "event_key": key, **reading.event_ids},
+            stream.schema,
+            fixed={"event_key"},
         )
         self._event_key = compile_expression(key, stream.schema, Found(key))
         found_user = Found(user_id)

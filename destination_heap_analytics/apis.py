@@ -124,7 +124,9 @@ class Track:
         self.names = reading.names
         self._skips_deleted = DELETED_AT not in reading.columns
         self.presence = Presence(
-            {PERSON.field: identity, "event": event, **reading.event_ids}, stream.schema
+            {PERSON.field: identity, "event": event, **reading.event_ids},
+            stream.schema,
+            fixed={"event"},
         )
         self._event = compile_expression(event, stream.schema, Found(event))
         found_identity = Found(identity)

@@ -241,6 +241,32 @@ def test_headers_of_a_spreadsheet(connector: Connector) -> None:
 
 
 @both
+def test_names_of_a_query(connector: Connector) -> None:
+    """A column that the stream has is that column, also where it reads like something else."""
+    row = {"lower(email)": "ann@x.com", "'kind'": "Seen", "json(": 1}
+    schema = {"type": "object", "properties": {name: {} for name in row}}
+    who = "identity_column" if connector.api == "track" else "user_id_column"
+    what = "event_column" if connector.api == "track" else "event_key_column"
+    with connector.running() as local:
+        config = connector.config(
+            local.url,
+            **{
+                f"api__{who}": "lower(email)",
+                f"api__{what}": "'kind'",
+                "api__property_columns": "lower(email), json(, 'kind'",
+            },
+        )
+        lines = [connector.record(row)]
+        connector.write_here(config, lines, connector.catalog(schema)).succeeded()
+        (event,) = local.events()
+        assert event["properties"] == row
+        other = connector.catalog({"type": "object", "properties": {"email": {}}})
+        refused = connector.write_here(config, lines, other).error["message"]
+        assert "`json(` has no `)`" in refused
+        assert 'a column called so is written `"lower(email)"`' not in refused
+
+
+@both
 def test_a_byte_order_mark_before_the_first_line(connector: Connector) -> None:
     """The first message counts."""
     lines = [b"\xef\xbb\xbf" + connector.record(connector.event(0)), connector.state(1)]

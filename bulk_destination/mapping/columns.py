@@ -13,7 +13,7 @@ of the three is meant (`resolve`); a schema that is silent leaves it to each rec
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from operator import methodcaller
@@ -188,6 +188,43 @@ def within(schema: Schema, keys: tuple[str, ...]) -> Schema | None:
             return None
         schema = schema["properties"][key]
     return schema if lists_properties(schema) else None
+
+
+def schema_of(schema: Schema, path: str) -> Schema | None:
+    """What a schema says of a column, also within arrays; None where it says nothing."""
+    resolved = resolve(schema, path)
+    below = None if resolved is None else schema_at(schema, resolved.keys)
+    if resolved is None or below is None or resolved.open_path is None:
+        return below
+    return _find_schema(below, resolved.open_path)
+
+
+def schema_at(schema: Schema, keys: Iterable[str]) -> Schema | None:
+    """The same of a column by the keys that lead to it."""
+    below: Schema | None = schema
+    for key in keys:
+        below = None if below is None else _schema_step(below, key)
+    return below
+
+
+def _find_schema(schema: Schema, path: str) -> Schema | None:
+    """As `find` does in a record."""
+    for keys in ([path], path.split(".")):
+        if (below := schema_at(schema, keys)) is not None:
+            return below
+    for key, rest in _splits(path):
+        child = _schema_step(schema, key)
+        if child is not None and (below := _find_schema(child, rest)) is not None:
+            return below
+    return None
+
+
+def _schema_step(schema: Schema, key: str) -> Schema | None:
+    if lists_properties(schema) and key in schema["properties"]:
+        below = schema["properties"][key]
+    else:
+        below = schema.get("items") if key.isascii() and key.isdigit() else None
+    return below if isinstance(below, Mapping) else None
 
 
 def allows(schema: Schema, keys: tuple[str, ...]) -> bool:

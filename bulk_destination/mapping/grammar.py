@@ -42,7 +42,13 @@ from bulk_destination.mapping.entries import (
     is_plain,
     source_of,
 )
-from bulk_destination.mapping.spelling import did_you_mean, nearest, spelled_out
+from bulk_destination.mapping.spelling import (
+    as_meant,
+    did_you_mean,
+    is_a_sentence,
+    nearest,
+    spelled_out,
+)
 
 #: What a field wants: any one value, one that says who or which it is, or properties.
 Wanted = Literal["value", "identity", "properties"]
@@ -50,7 +56,6 @@ Wanted = Literal["value", "identity", "properties"]
 _CALL: Final = re.compile(rf"({'|'.join(FUNCTIONS)})\s*\(", re.IGNORECASE)
 _AS: Final = re.compile(r"\s+as(?:\s+|$)", re.IGNORECASE)
 _EXCEPT: Final = re.compile(r"(?:\s+|(?<=\*))except(?=\s|\(|$|\0)\s*", re.IGNORECASE)
-_SENTENCE: Final = re.compile(r"[A-Z][^.]*\s.*", re.DOTALL)
 #: What is most likely meant as a call, of whatever function.
 _LIKE_A_CALL: Final = re.compile(r"\w+\(.*\)", re.DOTALL)
 _MOST_CALLS: Final = 10
@@ -121,7 +126,7 @@ class _Reading:
     def entry(self, text: str) -> Property | Everything | None:
         if (named := _named_alone(text, self._schema)) is not None:
             return named
-        if (known := _known(text, self._schema)) is not None and " as " in text:
+        if (known := _known(text, self._schema)) is not None and _AS.search(text):
             return Property(known, text)
         body, name = self._renamed(text)
         if name == "":
@@ -148,7 +153,9 @@ class _Reading:
             # The name is as it was written; without the quotes, and without a hint's spelling.
             is_spelled = _has_quoted_key(path) or "\\" in path
             return Property(value, value.path if is_spelled else path, excluded)
-        self.tell(f"`{body}` needs a name: write `{body} as name`", lasting=True)
+        # With a schema, it would be that column.
+        or_quoted = "" if self._schema else f"; a column called so is written `{Spelled((body,))}`"
+        self.tell(f"`{body}` needs a name: write `{body} as name`{or_quoted}", lasting=True)
         return None
 
     def _renamed(self, text: str) -> tuple[str, str | None]:
@@ -200,7 +207,9 @@ class _Reading:
                 )
                 continue
             value = reading.value(part)
-            if isinstance(value, Column | Spelled):
+            if isinstance(value, Column) and (part == "*" or part.endswith(".*")):
+                self.tell(f"`{of} except ({part})`: {_of_all_below(part)}", lasting=True)
+            elif isinstance(value, Column | Spelled):
                 paths.append(value)
             else:
                 self.tell(f"`{of} except ({part})`: only columns can be left out", lasting=True)
@@ -298,10 +307,17 @@ class _Reading:
                 self.tell(f'`{text}`: its quotes do not fit together; a `"` within is `""`')
                 return Column(text)
             keys.append(key)
-        spelled = Spelled(tuple(keys))
+        spelled = self._as_listed(Spelled(tuple(keys)))
         if self._schema is not None and not allows(self._schema, spelled.keys):
             self._tell_unknown(spelled.path, text)
         return spelled
+
+    def _as_listed(self, spelled: Spelled) -> Spelled:
+        """What a hint spelled out, as the schema lists it."""
+        if self._schema is None or "\\" not in spelled.path:
+            return spelled
+        meant, listed = tuple(map(as_meant, spelled.keys)), listed_names(self._schema).values()
+        return Spelled(meant) if meant in listed and spelled.keys not in listed else spelled
 
     def _tell_unknown(self, name: str, written: str) -> None:
         names = list(listed_names(self._schema)) if self._schema is not None else []
@@ -322,9 +338,17 @@ class _Reading:
                 hints = f"; it has {some}{more}"
         if _LIKE_A_CALL.fullmatch(text):
             hints += "; there are the functions `lower`, `sha256` and, in property_columns, `json`"
-        if self._wanted != "identity" and _SENTENCE.fullmatch(text):
+        if self._wanted != "identity" and is_a_sentence(text):
             hints += f"; for a fixed name write {entries.Literal(text)} in single quotes"
         return hints
+
+
+def _of_all_below(path: str) -> str:
+    """What to write where `path` ends in a `*`, which names no column."""
+    column = path.removesuffix("*").removesuffix(".")
+    if not column:
+        return "leaves nothing; name the columns to leave out"
+    return f"a column is left out with all that is below it, so write `{column}`"
 
 
 # -- names that the schema has -----------------------------------------------------------------
@@ -362,11 +386,10 @@ def _known(text: str, schema: Schema | None) -> Path | None:
     if schema is None or (exact := _known_exactly(text, schema)) is not None:
         return None if schema is None else exact
     names = listed_names(schema)
-    for spelling in (str.strip, spelled_out):
-        found = [keys for name, keys in names.items() if spelling(name) == text]
-        if len(found) == 1:
-            return Spelled(found[0])
-    return None
+    found = [keys for name, keys in names.items() if name.strip() == text]
+    if len(found) != 1:
+        found = [keys for name, keys in names.items() if "\\" in text and name == as_meant(text)]
+    return Spelled(found[0]) if len(found) == 1 else None
 
 
 # -- quotes, parentheses, commas -----------------------------------------------------------------

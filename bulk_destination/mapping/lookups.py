@@ -125,12 +125,16 @@ def _as_it_is(identity: Any) -> str | Rejected:
     return identity
 
 
-def compile_property(value: Value, schema: Schema | None) -> Lookup:
-    """A property's value; what a function is given is made text, whatever it is.
+def compile_property(
+    value: Value, schema: Schema | None, prune: Callable[[Any], Any] | None = None
+) -> Lookup:
+    """A property's value; what a function is given is pruned and made text, whatever it is.
 
     `json` is left to who fits it into a service's limits.
     """
     look = _compile_source(value, schema)
+    if prune is not None:
+        look = _then(look, prune)
     changes = _changes(value)
     if not changes:
         return look
@@ -143,6 +147,10 @@ def compile_property(value: Value, schema: Schema | None) -> Lookup:
         return _UNFIT if text is None else _changed(text, changes)
 
     return look_up
+
+
+def _then(look: Lookup, prune: Callable[[Any], Any]) -> Lookup:
+    return lambda record: prune(look(record))
 
 
 def is_nothing(value: object) -> bool:

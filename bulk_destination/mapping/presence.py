@@ -25,17 +25,28 @@ from bulk_destination.mapping.entries import (
     values_of,
 )
 from bulk_destination.mapping.lookups import compile_path
-from bulk_destination.mapping.spelling import did_you_mean, nearest
+from bulk_destination.mapping.spelling import (
+    did_you_mean,
+    is_a_sentence,
+    nearest,
+)
 from bulk_destination.mapping.values import MISSING
 
 
 class Presence:
     """Of the fields that ask for a value, those whose columns were nowhere so far.
 
-    `fields` are by the words that begin the reasons of their rejections.
+    `fields` are by the words that begin the reasons of their rejections; a text may stand for each
+    in `fixed`.
     """
 
-    def __init__(self, fields: Mapping[str, Expression], schema: Schema | None) -> None:
+    def __init__(
+        self,
+        fields: Mapping[str, Expression],
+        schema: Schema | None,
+        fixed: Set[str] = frozenset(),
+    ) -> None:
+        self._fixed = fixed
         self._unseen: dict[str, list[Lookup]] = {}
         self._paths: dict[str, list[Path]] = {}
         self._last_record: Record = {}
@@ -63,20 +74,20 @@ class Presence:
         """
         names = list(record_paths(self._last_record))
         return [
-            f"`{path}` was in no record{_meant(path, names) or '.'}"
+            f"`{path}` was in no record{_meant(path, names, may_be_fixed=field in self._fixed)}"
             for field in self._unseen
             if field in lacking
             for path in self._paths[field]
         ]
 
 
-def _meant(path: Path, names: list[str]) -> str:
-    if near := did_you_mean(nearest(path.path, names)):
-        return near
+def _meant(path: Path, names: list[str], *, may_be_fixed: bool) -> str:
+    near = did_you_mean(nearest(path.path, names))
     # In SQL, double quotes are a name's, and so they are here.
-    if isinstance(path, Spelled) and len(path.keys) == 1:
-        return f"; for a fixed name write {Literal(path.path)} in single quotes."
-    return ""
+    in_quotes = not near and isinstance(path, Spelled) and len(path.keys) == 1
+    if may_be_fixed and (in_quotes or is_a_sentence(path.path)):
+        return f"{near}; for a fixed name write {Literal(path.path)} in single quotes."
+    return near or "."
 
 
 def _is_listed(path: Path, schema: Schema | None) -> bool:

@@ -17,13 +17,13 @@ from bulk_destination.mapping.columns import (
     Lookup,
     Record,
     Schema,
-    listed_keys,
     looks_like_a_column,
     record_paths,
+    schema_at,
+    schema_of,
 )
 from bulk_destination.mapping.entries import (
     Call,
-    Column,
     Literal,
     Path,
     Property,
@@ -233,10 +233,8 @@ class PropertyMapper:
         return exclusions
 
     def _lookup(self, column: Property, schema: Schema | None) -> Lookup:
-        look = compile_property(column.value, schema)
         prune = pruning(_schema_of(column.value, schema), self.unlisted)
-        if prune is not None:
-            look = _then(look, prune)
+        look = compile_property(column.value, schema, prune)
         excluded = self._excluding(column.excluded)
         return look if excluded is None else _then(look, excluded.without)
 
@@ -309,15 +307,13 @@ def _then(look: Lookup, change: Callable[[Any], Any]) -> Lookup:
 
 
 def _schema_of(value: Value, schema: Schema | None) -> Schema | None:
-    """What a schema says of a column; nothing of anything else, as that is text."""
-    if isinstance(value, Call) and value.function == "json":
-        value = value.argument
-    if schema is None or not isinstance(value, Column | Spelled):
+    """What a schema says of the column that a value is made of; None of a fixed text."""
+    source = source_of(value)
+    if schema is None or isinstance(source, Literal):
         return None
-    keys = value.keys if isinstance(value, Spelled) else listed_keys(schema, value.path)
-    for key in keys or ():
-        schema = schema.get("properties", {}).get(key, {})
-    return schema if keys else None
+    if isinstance(source, Spelled):
+        return schema_at(schema, source.keys)
+    return schema_of(schema, source.path)
 
 
 def _is_fixed(column: Property) -> bool:

@@ -4,7 +4,7 @@ The text stays text in the configuration, as what it means depends on the stream
 mapper reads its fields once, before the first record, and all that is wrong is told together.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -115,8 +115,14 @@ class Reading:
         self.faults += [Fault(path, problem.words) for problem in problems]
 
 
-def lasting_problems(text: str, wanted: Wanted) -> str:
-    """What no schema could heal, in words; nothing, if that is nothing."""
-    read = read_properties(text) if wanted == "properties" else read_value(text, wanted)
-    problems = read if isinstance(read, list) else []
-    return "; ".join(problem.words for problem in problems if problem.lasting)
+def lasting_problems(text: str, wanted: Wanted, schemas: Sequence[Schema | None] = (None,)) -> str:
+    """What none of the schemas heals, in words, or none could, if that is None; else nothing."""
+
+    def lasting(schema: Schema | None) -> list[str]:
+        properties = wanted == "properties"
+        read = read_properties(text, schema) if properties else read_value(text, wanted, schema)
+        problems = read if isinstance(read, list) else []
+        return [problem.words for problem in problems if problem.lasting]
+
+    fewest = min([lasting(schema) for schema in schemas], key=len)
+    return "; ".join(fewest)

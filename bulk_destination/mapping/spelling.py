@@ -11,6 +11,8 @@ _LOOKALIKES: Final = str.maketrans(
     "аеорсухіјѕһԁѵАВЕКМНОРСТХУІЈЅοανικρυτΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
     "aeopcyxijshdvABEKMHOPCTXYIJSoavikpytABEZHIKMNOPTYX",
 )
+_SENTENCE: Final = re.compile(r"[A-Z][^.]*\s.*", re.DOTALL)
+_ESCAPED: Final = re.compile(r"\\u([0-9a-f]{4})|\\U(00(?:0[0-9a-f]|10)[0-9a-f]{4})")
 _EDGES: Final = re.compile(r"^\s+|\s+$")
 
 
@@ -39,6 +41,16 @@ def spelled_out(name: str, beside: str | None = None) -> str:
         _escaped(letter) if not letter.isprintable() or (alike and not letter.isascii()) else letter
         for letter in name
     )
+
+
+def as_meant(text: str) -> str:
+    """What `spelled_out` wrote, as it was before."""
+    return _ESCAPED.sub(lambda escaped: chr(int(escaped[1] or escaped[2], 16)), text)
+
+
+def is_a_sentence(text: str) -> bool:
+    """Whether a text looks less like a column than like the name of an event."""
+    return _SENTENCE.fullmatch(text) is not None
 
 
 def _escaped(letter: str) -> str:

@@ -20,6 +20,7 @@ from bulk_destination.mapping.entries import (
 )
 from bulk_destination.mapping.grammar import Problem, Wanted, read_properties, read_value
 from bulk_destination.mapping.properties import Limits, PropertyMapper
+from bulk_destination.mapping.reading import lasting_problems
 from bulk_destination.mapping.values import Adjustments
 from unit_tests.mapping import columns_1_0
 
@@ -87,6 +88,22 @@ def test_a_header_needs_no_quotes(name: str) -> None:
         assert properties.columns[1].name == name.strip()
 
 
+@pytest.mark.parametrize(
+    "name", ["lower(email)", "json(", "'90s'", "a as", "a as 'b'", "* except (a)", "sha256(a) as b"]
+)
+def test_a_name_goes_before_what_else_it_would_mean(name: str) -> None:
+    """A query's column may be called so. Without a schema, the words show how it is written."""
+    schema: dict[str, Any] = {"properties": {name: {}, "email": {}}}
+    entries = read_properties(f"email, {name}", schema)
+    assert isinstance(entries, PropertySelection)
+    assert [entry.name for entry in entries.columns] == ["email", name]
+    assert lasting_problems(name, "properties", [schema]) == ""
+    assert lasting_problems(name, "properties", [{"properties": {"email": {}}}, schema]) == ""
+    named = read_properties(str(Spelled((name,))))
+    assert isinstance(named, PropertySelection)
+    assert [entry.name for entry in named.columns] == [name]
+
+
 def test_a_comma_in_a_list_divides() -> None:
     """Also in a header; the hint shows how it is written."""
     assert _problems("Amount, EUR", wanted="properties")[0] == (
@@ -110,6 +127,29 @@ def test_a_hint_can_be_copied() -> None:
     """What a hint spells out is the column's name, too: nobody can type a byte order mark."""
     assert _problems("code") == ["the stream has no column `code`; did you mean `\\ufeffcode`?"]
     assert read_value("\\ufeffcode", "value", SCHEMA) == Spelled(("\ufeffcode",))
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("\ufeffNet, EUR", "Net, EUR"),
+        ("Net,\u00a0EUR", "Net, EUR"),
+        ("\uff21rea", "Area"),
+        ("\U000e0041b.c, d", "b.c, d"),
+    ],
+)
+def test_a_hint_in_quotes_can_be_copied(name: str, written: str) -> None:
+    """So can one that holds a comma, or letters that are shown only beside those they look like."""
+    properties: dict[str, Any] = {name: {}, "who": {}}
+    schema = {"properties": properties, "additionalProperties": False}
+    (problem,) = _problems(str(Spelled((written,))), schema)
+    hint = problem.partition("did you mean `")[2].partition("`")[0]
+    assert hint.isascii()
+    assert read_value(hint, "value", schema) == Spelled((name,))
+    assert read_value(str(Spelled((name,))), "value", schema) == Spelled((name,))
+    read = read_value(hint, "value", {"properties": {**properties, hint.strip('"'): {}}})
+    assert isinstance(read, Column | Spelled)
+    assert read.path == hint.strip('"')
 
 
 def test_without_a_schema_a_name_with_a_comma_or_a_quote_needs_quotes() -> None:
@@ -250,6 +290,8 @@ def test_problem_of_a_value(text: str, words: str) -> None:
         ("* except ()", "names no column"),
         ("* except (email) x", "behind `(email)` must stand a comma, or nothing"),
         ("* except ('x')", "only columns can be left out"),
+        ("* except (free.*)", "a column is left out with all that is below it, so write `free`"),
+        ("* except (*)", "name the columns to leave out"),
         ("* except (lower(email))", "only columns can be left out"),
         ("* except (emial)", "the stream has no column `emial`; did you mean `email`?"),
         ("address except (geo)", "write `address.* except (...)`"),

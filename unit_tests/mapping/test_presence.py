@@ -39,3 +39,34 @@ def test_a_record_may_have_it(record: dict[str, object], is_nowhere: bool) -> No
     presence.look({})
     assert presence.is_nowhere("identity") is is_nowhere
     assert not presence.is_nowhere("timestamp")
+
+
+@pytest.mark.parametrize(
+    ("column", "hint"),
+    [
+        (Column("order"), "`order` was in no record."),
+        (
+            Column("Order placed"),
+            "`Order placed` was in no record; for a fixed name write 'Order placed' in single "
+            "quotes.",
+        ),
+        (
+            Spelled(("order",)),
+            "`\"order\"` was in no record; for a fixed name write 'order' in single quotes.",
+        ),
+        (
+            Column("Event name"),
+            "`Event name` was in no record; did you mean `event_name`?; for a fixed name write "
+            "'Event name' in single quotes.",
+        ),
+        (Column("event_nam"), "`event_nam` was in no record; did you mean `event_name`?"),
+    ],
+    ids=str,
+)
+def test_what_may_have_been_meant(column: Expression, hint: str) -> None:
+    """A fixed name, where one may stand: a text that says who would be the same for all."""
+    fields = {"identity": column, "event": column}
+    presence = Presence(fields, None, fixed={"event"})
+    presence.look({"event_name": "E"})
+    assert presence.hints({"event"}) == [hint]
+    assert all("fixed" not in words for words in presence.hints({"identity"}))

@@ -118,6 +118,11 @@ def _sent(columns: str, schema: dict[str, Any]) -> tuple[dict[str, Scalar], list
         ("o", {"o.x": 3}),
         ("o.* as p", {"p.x": 3}),
         ("json(items) as i", {"i": '[{"sku":5}]'}),
+        ("lower(items) as i", {"i": '[{"sku":5}]'}),
+        ("items.0", {"items.0.sku": 5}),
+        ("items_0 as first", {"first.sku": 5}),
+        ('"items"."0".* as first', {"first.sku": 5}),
+        ("json(items.0) as i", {"i": '{"sku":5}'}),
         ("a, open", {"a": "1", "open.y": 7, "open.z": 8}),
     ],
 )
