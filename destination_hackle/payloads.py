@@ -16,7 +16,7 @@ from bulk_destination.mapping.entries import Expression, fixed_texts
 from bulk_destination.mapping.idempotency import EventKeys, emitted
 from bulk_destination.mapping.lookups import Found, compile_expression, compile_identity, is_nothing
 from bulk_destination.mapping.payload_json import dump
-from bulk_destination.mapping.presence import Presence
+from bulk_destination.mapping.presence import Presence, nearest_of
 from bulk_destination.mapping.properties import Limits, PropertyMapper, cut
 from bulk_destination.mapping.reading import Reading
 from bulk_destination.mapping.record_mapper import Payload
@@ -153,11 +153,12 @@ class UserEvents:
         if self._value.never_seen:
             found.append(
                 f"`{self._value.column}` (value_column) was in no record: no event has one"
+                f"{self._value.nearest()}"
             )
         if self._timestamp.never_seen:
             found.append(
                 f"`{self._timestamp.column}` (timestamp_column) was in no record: all events are "
-                "dated by the time of the sync"
+                f"dated by the time of the sync{self._timestamp.nearest()}"
             )
         return found
 
@@ -179,12 +180,19 @@ class _Optional:
     def __init__(self, column: Expression | None, schema: Schema | None) -> None:
         self.column = column
         self.never_seen = column is not None
+        self._last_record: Record = {}
         self.found = Found(column)
         self._look_up = None if column is None else compile_expression(column, schema, self.found)
 
     def __call__(self, record: Record) -> Any:
         value = MISSING if self._look_up is None else self._look_up(record)
         if value is MISSING:
+            if self.never_seen:
+                self._last_record = record
             return None
         self.never_seen = False
         return value
+
+    def nearest(self) -> str:
+        """A hint at what the column is called in records, where none had it."""
+        return nearest_of(self.column, self._last_record)

@@ -30,7 +30,7 @@ from bulk_destination.mapping.entries import fixed_texts
 from bulk_destination.mapping.idempotency import EventKeys, emitted
 from bulk_destination.mapping.lookups import Found, compile_expression, compile_identity, is_nothing
 from bulk_destination.mapping.payload_json import dump
-from bulk_destination.mapping.presence import Presence
+from bulk_destination.mapping.presence import Presence, nearest_of
 from bulk_destination.mapping.properties import PropertyMapper, Scalar, cut
 from bulk_destination.mapping.reading import Reading
 from bulk_destination.mapping.record_mapper import MapRecord, Payload, RecordMapper
@@ -140,7 +140,9 @@ class Track:
             if when is not None
             else lambda _: None
         )
-        self._timestamp_seen = config.timestamp_column is None
+        self._when = when
+        self._timestamp_seen = when is None
+        self._without_timestamp: Record = {}
         self._mapper = PropertyMapper(selection, stream.schema, PROPERTY_LIMITS)
         self._keys = EventKeys(stream, fixed_texts(event), event_id)
         self.found = reading.several(
@@ -177,6 +179,8 @@ class Track:
             when = time_of(record)
             if when is not MISSING:
                 self._timestamp_seen = True
+            elif not self._timestamp_seen:
+                self._without_timestamp = record
             moment, timeless = read_time(when), None
             if isinstance(moment, Rejected):
                 if not is_nothing(when):
@@ -196,12 +200,11 @@ class Track:
         return payload
 
     def warnings(self) -> list[str]:
-        return [
-            f"`{column}` (timestamp_column) was in no record: all events are dated by the time of "
-            "the sync"
-            for column in [self._timestamp_column]
-            if not self._timestamp_seen and column is not None
-        ] + [
+        unseen = (
+            f"`{self._timestamp_column}` (timestamp_column) was in no record: all events are dated "
+            f"by the time of the sync{nearest_of(self._when, self._without_timestamp)}"
+        )
+        return [unseen] * (not self._timestamp_seen) + [
             *zone_assumed(self._times, self._timestamp_column, self._fields_set),
             *self._mapper.warnings(),
             *self._keys.warnings(),

@@ -81,6 +81,15 @@ class Presence:
         ]
 
 
+def nearest_of(expression: Expression | None, record: Record) -> str:
+    """A hint at what of a record is spelled like a column that was nowhere; or nothing."""
+    sources = [] if expression is None else map(source_of, values_of(expression))
+    paths = [source.path for source in sources if not isinstance(source, Literal)]
+    names = list(record_paths(record))
+    near = dict.fromkeys(name for path in paths for name in nearest(path, names))
+    return did_you_mean(list(near))
+
+
 def _meant(path: Path, names: list[str], *, may_be_fixed: bool) -> str:
     near = did_you_mean(nearest(path.path, names))
     # In SQL, double quotes are a name's, and so they are here.

@@ -265,6 +265,21 @@ def test_timestamp_not_configured_or_missing() -> None:
     assert any("`at` (timestamp_column)" in warning for warning in events.warnings())
 
 
+def test_columns_that_no_record_had_are_told_with_the_nearest() -> None:
+    """Of several columns, those near to any of them."""
+    events = _events(timestamp_column='paid_at, "creatd"', value_column="", property_columns="who")
+    _body({"event": "e", "user": "u", "who": "w", "created": 1, "amount": 2}, events)
+    assert events.warnings() == [
+        '`paid_at, "creatd"` (timestamp_column) was in no record: all events are dated by the time '
+        "of the sync; did you mean `created`?"
+    ]
+    events = _events(timestamp_column="", value_column="amont", property_columns="who")
+    _body({"event": "e", "user": "u", "who": "w", "amount": 2}, events)
+    assert events.warnings() == [
+        "`amont` (value_column) was in no record: no event has one; did you mean `amount`?"
+    ]
+
+
 @LAW
 @given(
     st.datetimes(datetime(1, 1, 2), datetime(9998, 12, 30), timezones=st.just(UTC)).filter(  # noqa: DTZ001

@@ -607,10 +607,16 @@ def test_column_in_no_record_is_named(columns: dict[str, str]) -> None:
 
 
 def test_timestamp_column_in_no_record_is_named() -> None:
-    """Else all events would silently be dated by the sync."""
-    api = _api(TRACK)
-    _body(api, {"email": "a", "event": "e"})
-    assert any("`at`" in warning for warning in api.warnings())
+    """Else all events would silently be dated by the sync. Of several, those near to any."""
+    api = _api({**TRACK, "timestamp_column": "paid_at, lower(creatd_at)"})
+    _body(api, {"email": "a", "event": "e", "created_at": "2026-01-01"})
+    assert api.warnings() == [
+        "`paid_at, lower(creatd_at)` (timestamp_column) was in no record: all events are dated by "
+        "the time of the sync; did you mean `created_at`?"
+    ]
+    _body(api, {"email": "a", "event": "e", "paid_at": "2026-01-01"})
+    assert not any("timestamp_column) was in no" in warning for warning in api.warnings())
+    assert not any("no record" in warning for warning in _api(USERS).warnings())
 
 
 # -- laws ----------------------------------------------------------------------------------------
