@@ -219,6 +219,8 @@ CASES: Final = (
     Case("one-accounts", "streams", "as many by add_account_properties alone", _WRITE, ONE_OF_THREE, _ACCOUNT_PROPERTIES, None, 0.0),
     Case("million", "base", "add_user_properties, a million, start aside", _WRITE, A_MILLION_USERS, _USER_PROPERTIES, None, 0.0, start_aside=A_THOUSAND_USERS),
     Case("million-base", "base", "the same by the other checkout", _WRITE, A_MILLION_USERS, _USER_PROPERTIES, None, 0.0, of_base=True, start_aside=A_THOUSAND_USERS),
+    Case("million-track", "base", "track without a key, a million, start and all", _WRITE, A_MILLION_USERS, _TRACK, None, 0.0),
+    Case("million-track-base", "base", "the same by the other checkout", _WRITE, A_MILLION_USERS, _TRACK, None, 0.0, of_base=True),
     Case("import", "start", "`import airbyte_cdk.destinations`", ("-c", "import airbyte_cdk.destinations")),
 )  # fmt: skip
 
@@ -268,6 +270,7 @@ RATIOS: Final = (
     Ratio("three", "wall_seconds", "time ÷ that of the three alone, summed up", _ALONE, at_most=1.1),
     Ratio("three", "peak_mb", "peak MB − that of users alone", "one-users", at_most=10, difference=True),
     Ratio("million", "cpu_seconds", "CPU ÷ that of the other", "million-base", at_most=0.75),
+    Ratio("million-track", "cpu_seconds", "CPU ÷ that of the other", "million-track-base", at_most=1),
     *(
         ratio
         for name in ("ours", "script", "dlt", "drt", "segment")
