@@ -154,7 +154,6 @@ _WORDS: Final = {
     "string_type": 'must be text, in quotes ("...")',
     "string_unicode": HALF_A_CHARACTER,
     "string_too_short": "must not be blank",
-    "too_short": "must have at least one entry",
     "tuple_type": "must be a list",
     "bool_type": "must be true or false, without quotes",
     "int_type": "must be a whole number, without quotes",

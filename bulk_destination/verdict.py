@@ -6,7 +6,8 @@ by is no wrong configuration, and would fail again with every hour that follows.
 was rejected was so for what its rows hold, and the columns are there, it is a success, with a
 warning. It is one, too, where files hold all that was rejected, as nothing is lost then.
 
-A sync of several streams is judged stream by stream: it fails if one of them does.
+A sync of several streams is judged stream by stream: it fails if one of them does. Where none
+does, what of all was rejected is held against the share that may be.
 """
 
 from collections.abc import Sequence
@@ -99,6 +100,21 @@ def lost(ledgers: Ledgers, routes: Sequence[Route]) -> NothingAcceptedError | No
         ledgers.elsewhere.reasons(),
         way_out or "Check the configuration (names and namespaces of its streams)",
     )
+
+
+def too_many(
+    ledgers: Ledgers, routes: Sequence[Route], most_percent: float, *, planned: bool = False
+) -> TooManyRejectedError | None:
+    """The error of a sync of several streams, none of which fails, if more of all is rejected.
+
+    What belongs to no stream is in no other verdict.
+    """
+    ledger = ledgers.all
+    if not _is_beyond(ledger, most_percent):
+        return None
+    service = routes[0].endpoint.service
+    counts = ledger.judged, ledger.reasons()
+    return TooManyRejectedError(service, *counts, most_percent, planned=planned)
 
 
 def is_lost(ledgers: Ledgers) -> bool:

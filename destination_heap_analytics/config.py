@@ -171,6 +171,9 @@ class StreamConfig(Frozen):
 
 
 def _listed(value: object) -> object:
+    # Not by `min_length`: that counts entries without a fault, and would tell of none at all.
+    if value == []:
+        raise PydanticCustomError("streams", "must have at least one entry")
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -193,7 +196,6 @@ class ByStream(Frozen):
     api_type: Literal["by_stream"]
     streams: Annotated[
         tuple[StreamConfig, ...],
-        Field(min_length=1),
         BeforeValidator(_listed),
         AfterValidator(_once_each),
     ]

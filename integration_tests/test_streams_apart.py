@@ -196,6 +196,30 @@ def test_a_stream_that_can_send_nothing_ends_no_other(connector: Connector) -> N
     assert left(outcome.states, "users") == []
 
 
+@pytest.mark.parametrize(
+    ("percent", "strange", "fails"), [(50, 101, True), (51, 101, False), (0, 1, False)]
+)
+def test_what_is_of_no_stream_counts_in_the_share_of_all(
+    connector: Connector, percent: int, strange: int, fails: bool
+) -> None:
+    """No stream's own verdict knows of it; below 100 records in all, nobody judges."""
+    lines = [row(stream, number) for number in range(49) for stream in ("users", "companies")]
+    lines += [row("users", 1).replace(b'"users"', b'"gone"')] * (strange // 2)
+    lines += [b"no message\n"] * (strange - strange // 2)
+    lines += [state("users", 1), state("companies", 2)]
+    both = catalog("users", "companies")
+    with running() as heap:
+        wanted = config(heap.url, ENTRIES[1:], max_rejected_percent=percent)
+        for dry in (True, False):
+            outcome = connector.write_here({**wanted, "dry_run": dry}, lines, both)
+            assert outcome.code == int(fails)
+        assert len(heap.users()) == len(heap.accounts()) == 49
+    assert sorted(each["id"] for each in outcome.states) == [1, 2]
+    if fails:
+        assert outcome.error["failure_type"] == "config_error"
+        assert outcome.error["message"].startswith(f"More than {percent} % of 199 records were")
+
+
 def test_rejected_records_of_a_stream_that_is_given_up(
     connector: Connector, serve: Serve, tmp_path: Path
 ) -> None:

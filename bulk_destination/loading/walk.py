@@ -44,7 +44,15 @@ from bulk_destination.rejected.rejected_files import (
     RejectedFiles,
     save_fullest,
 )
-from bulk_destination.verdict import Verdict, is_lost, is_refused, lost, nothing_accepted, verdict
+from bulk_destination.verdict import (
+    Verdict,
+    is_lost,
+    is_refused,
+    lost,
+    nothing_accepted,
+    too_many,
+    verdict,
+)
 
 #: States that may wait; a source with more of them is slowed, as it is by `MOST_IN_MEMORY` bytes.
 MAX_WAITING_STATES: Final = 10_000
@@ -558,5 +566,6 @@ class Walk(Generic[Item]):
             raise errors[0][1]
         if errors:
             raise StreamsFailedError(errors)
-        if error := lost(self._ledgers, routes):
+        most = self.connection.config.max_rejected_percent
+        if error := lost(self._ledgers, routes) or too_many(self._ledgers, routes, most):
             raise error

@@ -8,7 +8,6 @@ from typing import Any, Generic, NoReturn, TypeVar
 from bulk_destination.connection import Connection
 from bulk_destination.errors import (
     InterruptedSyncError,
-    NothingAcceptedError,
     StreamsFailedError,
     SyncError,
 )
@@ -19,7 +18,7 @@ from bulk_destination.mapping.record_mapper import Payload
 from bulk_destination.mapping.stream import Stream
 from bulk_destination.mapping.values import UNREADABLE, Rejected, Skipped
 from bulk_destination.protocol.messages import Message, StateMessage
-from bulk_destination.verdict import lost
+from bulk_destination.verdict import lost, too_many
 
 logger = logging.getLogger("airbyte")
 
@@ -38,6 +37,7 @@ class DryRun(Generic[Item]):
     ) -> None:
         self._routes = routes = connection.routes
         self.warnings = connection.warnings
+        self._most_percent = connection.config.max_rejected_percent
         self.ledgers = Ledgers(len(routes))
         mappers = [route.mapper for route in routes]
         self._intake = Intake(read, connection.catalog, mappers, self.ledgers)
@@ -94,12 +94,17 @@ class DryRun(Generic[Item]):
         ]
         if errors:
             return errors[0][1] if len(self.plans) == 1 else StreamsFailedError(errors)
-        return self.lost
+        return self.error_of_all
 
     @property
-    def lost(self) -> NothingAcceptedError | None:
-        """The error of several streams, if all that came belongs to none of them."""
-        return lost(self.ledgers, self._routes)
+    def error_of_all(self) -> SyncError | None:
+        """What a sync of several streams would end with, though none of them would fail."""
+        if len(self.plans) == 1 or any(plan.verdict.error for plan in self.plans):
+            return None
+        most = self._most_percent
+        return lost(self.ledgers, self._routes) or too_many(
+            self.ledgers, self._routes, most, planned=True
+        )
 
     @property
     def would_fail(self) -> str | None:

@@ -249,12 +249,12 @@ def _sum(walk: DryRun[Line]) -> Iterator[RenderableType]:
         rows.append((f"held up by {walk.service}'s quota, about", f"{seconds:,.0f} s"))
     yield _heading("The whole input")
     yield _rows(rows)
-    if walk.warnings or walk.lost is not None:
+    if walk.warnings or walk.error_of_all is not None:
         yield Text("")
     for words in walk.warnings:
         yield Text(f"! {plain(words)}", style="yellow")
-    if walk.lost is not None:
-        yield Text(f"! {plain(f'A sync would fail: {walk.lost}')}", style="red")
+    if walk.error_of_all is not None:
+        yield Text(f"! {plain(f'A sync would fail: {walk.error_of_all}')}", style="red")
 
 
 def _limited(rows: list[tuple[str, str]]) -> Iterator[RenderableType]:

@@ -135,8 +135,8 @@ def _parts(preview: Preview, walk: DryRun[Line]) -> Iterator[RenderableType]:
         yield _sum(walk)
         for words in walk.warnings:
             yield Text(f"! {plain(words)}", style="yellow")
-        if walk.lost is not None:
-            yield Text(f"! {plain(f'A sync would fail: {walk.lost}')}", style="red")
+        if walk.error_of_all is not None:
+            yield Text(f"! {plain(f'A sync would fail: {walk.error_of_all}')}", style="red")
     yield Text(f"Nothing was sent to {walk.service}.", style="bold")
 
 

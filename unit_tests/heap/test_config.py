@@ -256,6 +256,17 @@ def test_all_faults_at_once() -> None:
     }
 
 
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_faults_of_entries_are_those_that_there_are(count: int) -> None:
+    """Where each entry has one, the list is not said to be empty; an empty one is."""
+    entry = {"stream": "a", "api": {**USERS, "identity_column": ""}}
+    faults = _faults({"app_id": "11", "api": {"api_type": "by_stream", "streams": [entry] * count}})
+    if count:
+        assert set(faults) == {f"api.streams.{at}.api.identity_column" for at in range(count)}
+    else:
+        assert faults == {"api.streams": "must have at least one entry"}
+
+
 def test_faults_hold_no_values() -> None:
     """An address may hold a password and an id is the only credential: neither is repeated."""
     with pytest.raises(ConfigurationError) as raised:
