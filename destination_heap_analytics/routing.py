@@ -121,7 +121,10 @@ def _by_stream(
     """What the entries say of the streams that are left."""
     entries = [_entry(api, stream) for stream in catalog.streams]
     if lacking := [str(stream) for number, stream in left.items() if entries[number] is None]:
-        faults.append(Fault("api.streams", f"has no entry for {', '.join(lacking)}"))
+        # Of a name that is misspelled, or of another namespace.
+        idle = [str(entry) for at, entry in enumerate(api.streams) if at not in entries]
+        for_none = f"; no stream has its entry for {', '.join(idle)}" if idle else ""
+        faults.append(Fault("api.streams", f"has no entry for {', '.join(lacking)}{for_none}"))
     used = {entry for number, entry in enumerate(entries) if number in left}
     for at, entry in enumerate(api.streams):
         if at not in used:

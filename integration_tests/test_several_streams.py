@@ -276,7 +276,8 @@ def test_all_streams_without_an_entry_are_told_at_once(connector: Connector) -> 
     """And an entry without a stream is a warning."""
     entries = [{"stream": "ordrs", "api": TRACK}, ENTRIES[0]]
     outcome = connector.write_here(config("http://127.0.0.1:9", entries), [], catalog(*THREE))
-    assert "has no entry for `users`, `companies`" in outcome.error["message"]
+    words = "has no entry for `users`, `companies`; no stream has its entry for `ordrs`"
+    assert words in outcome.error["message"]
     with running() as heap:
         known = connector.write_here(config(heap.url, entries), [], catalog("orders"))
     assert "`api.streams.0` is ignored" in known.succeeded().logs

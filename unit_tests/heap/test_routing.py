@@ -284,7 +284,15 @@ def test_every_stream_has_its_entry_or_is_told(
             for (name, ns), found in zip(streams, wanted, strict=True)
             if found is None
         ]
-        assert faults(api, *catalog) == [f"api.streams: has no entry for {', '.join(names)}"]
+        # So that a misspelled one is found.
+        idle = [
+            f"`{name}`" + (f" of `{ns}`" if ns else "")
+            for name, ns in entries
+            if (name, ns) not in wanted
+        ]
+        for_none = f"; no stream has its entry for {', '.join(idle)}" if idle else ""
+        words = f"api.streams: has no entry for {', '.join(names)}{for_none}"
+        assert faults(api, *catalog) == [words]
     else:
         found = chosen(api, *catalog)
         paths = [f"api.streams.{entries.index(each)}.api" for each in wanted if each]
