@@ -30,6 +30,7 @@ import destination_heap_analytics
 from bulk_destination.delivery import delivery
 from bulk_destination.errors import NothingAcceptedError, TooManyRejectedError, UnavailableError
 from bulk_destination.http.pacing import RetryPolicy
+from bulk_destination.library import library as library_module
 from bulk_destination.library.library import Library
 from bulk_destination.library.report import Reason
 from bulk_destination.loading.surroundings import Surroundings
@@ -309,6 +310,25 @@ def test_a_generator_that_raises(connector: Connector, kind: type[BaseException]
     assert none_left_of(before)
 
 
+@pytest.mark.parametrize("function", ["progress", "settled"])
+@pytest.mark.parametrize("count", [10, 3_000])
+def test_a_function_that_raises(connector: Connector, function: str, count: int) -> None:
+    """Whenever it does: while rows are read, or when all has landed; the note says what is safe."""
+    told: list[int] = []
+
+    def broken(_: object) -> None:
+        raise BrokenSourceError
+
+    functions: Json = {"settled": told.append, function: broken}
+    with connector.running() as heap:
+        with pytest.raises(BrokenSourceError) as caught:
+            load(connector.config(heap.url), rows(connector, count), **functions)
+        (note,) = caught.value.__notes__
+        safe = int(note.split(" ")[0].replace(",", ""))
+        assert {*range(safe)} <= {*connector.landed(heap)}
+        assert told[-1:] in ([], [safe])
+
+
 def test_a_second_interrupt_is_not_waited_for(connector: Connector) -> None:
     """Ctrl-C waits for what is under way; who types it again gets the notebook back, and a note."""
     main = threading.get_ident()
@@ -327,6 +347,29 @@ def test_a_second_interrupt_is_not_waited_for(connector: Connector) -> None:
         assert time.monotonic() - began < 3
         (note,) = caught.value.__notes__
         assert note.startswith("0 leading rows are safe; 1,500 were read")
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+def test_an_interrupt_that_wakes_another_thread(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch, is_last: bool
+) -> None:
+    """A process has threads of its caller's, and the kernel may choose one of them.
+
+    The caller's thread then sees it soon; `is_last`: when it hears that the load is over.
+    """
+    with connector.running() as heap:
+        away = connector.config(heap.url, max_retry_seconds=3 if is_last else 600)
+    if is_last:
+        monkeypatch.setattr(library_module, "_LOOK_EVERY", 600)
+
+    def interrupt() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    # By then the caller's thread waits for the last requests, of which nothing is heard.
+    threading.Timer(1, interrupt).start()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        load(away, rows(connector, 10))
+    assert caught.value.__notes__[0].startswith("0 leading rows are safe; 10 were read")
 
 
 @both

@@ -38,6 +38,8 @@ _TABLES: Final = {
 }
 #: Seconds between two reports of progress.
 _PROGRESS_EVERY: Final = 0.2
+#: Seconds for which the caller's thread waits without looking whether a signal came.
+_LOOK_EVERY: Final = 0.5
 
 Key = str | Sequence[str | Sequence[str]]
 
@@ -258,6 +260,9 @@ class _Load:
     settled: Callable[[int], object] | None
     _news: queue.SimpleQueue[object] = field(default_factory=queue.SimpleQueue)
     _feed: Feed[Item] = field(init=False)
+    #: How the walk has ended: at once, and when the news before it are taken. Ctrl-C may come
+    #: after news are taken and before anything is made of them.
+    _over: _Ended | None = None
     _ended: _Ended | None = None
     #: Leading rows that are safe, as the walk knows, and as the caller was told.
     _safe: int = 0
@@ -290,20 +295,35 @@ class _Load:
         if self._ended.error is not None:
             self._fail(self._ended.error, report)
         if self.progress is not None:
-            self.progress(report)
+            try:
+                self.progress(report)
+            except BaseException as error:
+                _note(error, report)
+                raise
         return report
 
     def _take_news(self) -> None:
-        """The next of it; waits for one."""
-        match self._news.get():
+        """The next of it; waits for one, or for a while."""
+        match self._next_news():
             case int(safe):
                 self._tell(safe)
             case Report() as report if self.progress is not None:
                 self.progress(report)
             case _Ended() as ended:
                 self._ended = ended
-            case Taken():
+            case Taken() | None:
                 pass
+
+    def _next_news(self) -> object:
+        """None if there is none for a while.
+
+        A signal may wake another thread of the caller's process (signal(7)). Python handles it in
+        the main one, which looks only when it wakes.
+        """
+        try:
+            return self._news.get(timeout=_LOOK_EVERY)
+        except queue.Empty:
+            return None
 
     def _tell(self, safe: int) -> None:
         self._told = safe
@@ -318,10 +338,8 @@ class _Load:
             self.walk.interrupt("its caller")
             self._feed.end(error)  # The source has not ended well.
             try:
-                while self._ended is None:
-                    match self._news.get():
-                        case _Ended() as ended:
-                            self._ended = ended
+                while self._over is None:
+                    self._next_news()
             except BaseException as another:  # a second Ctrl-C: it is not waited for any longer
                 _note(another, self._report())
                 raise
@@ -349,7 +367,8 @@ class _Load:
                         self._news.put(safe)
         except BaseException as raised:  # noqa: BLE001  # raised in the caller's thread
             error = raised
-        self._news.put(_Ended(error))
+        self._over = _Ended(error)
+        self._news.put(self._over)
 
     def _watch(self, ledger: Ledger) -> None:
         now = self.walk.surroundings.clock()
