@@ -1,6 +1,6 @@
 """A yes is one whole answer to one whole request: peers that would have it otherwise.
 
-Each promise of `http/wire.py` by a peer that breaks it.
+Each promise of `http/wire.py` and `http/answer.py` by a peer that breaks it.
 """
 
 from __future__ import annotations

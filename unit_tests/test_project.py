@@ -51,8 +51,8 @@ ROOMS = {
         *("spool", "stdin", "stdout", "__init__"),
     ],
     "http": [
-        *("words", "signs", "replies", "endpoint", "pacing", "jobs", "wire", "client"),
-        *("job_client", "__init__"),
+        *("words", "signs", "replies", "endpoint", "pacing", "jobs", "answer", "wire"),
+        *("client", "job_client", "__init__"),
     ],
     "delivery": [
         *("threads", "quotas", "concurrency", "batches", "backlog", "throttling", "outages"),

@@ -22,6 +22,7 @@ from bulk_destination.errors import (
     UnavailableError,
     WrongServiceError,
 )
+from bulk_destination.http.answer import RequestUnsentError
 from bulk_destination.http.endpoint import Endpoint
 from bulk_destination.http.pacing import RetryPolicy
 from bulk_destination.http.replies import (
@@ -36,7 +37,7 @@ from bulk_destination.http.replies import (
     WrongAddress,
 )
 from bulk_destination.http.signs import ACCEPT_ENCODING, LONGEST_BODY
-from bulk_destination.http.wire import RequestUnsentError, WireAdapter
+from bulk_destination.http.wire import WireAdapter
 
 #: Seconds to connect, and to send without progress; and to wait for an answer: a bulk request of
 #: 1,000 items may take long.
