@@ -133,6 +133,14 @@ def test_a_source_that_has_nothing_new(connector: Connector) -> None:
     assert "There was no record in the input" in shown.stdout
 
 
+def test_a_sync_that_would_fail(connector: Connector) -> None:
+    """No record is rejected, and none says anything: who runs it from a script is told, too."""
+    config = connector.config(NOWHERE, "add_user_properties", api__property_columns="pln")
+    shown = preview(connector, [connector.record({**connector.event(1), "plan": 1})], config=config)
+    assert "A sync would fail" in shown.stdout
+    assert shown.returncode == 3
+
+
 def test_lines_before_messages_hide_none(connector: Connector) -> None:
     """What a source prints beside its messages is counted, and the rest is shown."""
     lines = [b"Picked up JAVA_TOOL_OPTIONS: -Xmx1g\n", connector.record(connector.event(1))]

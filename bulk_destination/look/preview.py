@@ -121,7 +121,8 @@ def show(preview: Preview, walk: DryRun[Line], as_json: bool) -> int:
         for part in found:
             console.print(part)
     sys.stdout.flush()  # Now, while who called can tell that it failed.
-    return SOMETHING_REJECTED if walk.ledgers.all.rejected else 0
+    fails = walk.ledgers.all.rejected or walk.would_fail is not None
+    return SOMETHING_REJECTED if fails else 0
 
 
 def _parts(preview: Preview, walk: DryRun[Line]) -> Iterator[RenderableType]:

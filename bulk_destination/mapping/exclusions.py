@@ -60,6 +60,11 @@ class Exclusions:
                 verdict = _Verdict.GOES
             elif verdict is _Verdict.STAYS and _leads_to(name, path):
                 verdict = _Verdict.HOLDS
+        if verdict is _Verdict.GOES:
+            # Nobody looks below it any more, so what is there is not missed.
+            for path in self._paths:
+                if _leads_to(name, path):
+                    self.never_seen.pop(str(path), None)
         if len(self._verdicts) < _MOST_NAMES:
             self._verdicts[name] = verdict
         return verdict

@@ -11,7 +11,7 @@ _EXIT_CODES: Final = """exit codes:
   0    done; of `check`, whatever it found
   1    failed: the last message on stdout says why (of `preview`, a line on stderr)
   2    the command line is wrong
-  3    `preview` found records that would be rejected
+  3    `preview` found records that would be rejected, or a sync that would fail
   130  stopped by Ctrl-C; a `write` that has begun ends in order, with 1"""
 
 

@@ -65,6 +65,15 @@ def test_what_no_record_had_is_told() -> None:
     assert mapper.never_excluded() == ["adress", "c"]
 
 
+@pytest.mark.parametrize("inner", ["a.b", "a_b", '"a".b', "a.b.c"])
+def test_what_is_below_another_is_not_missed(inner: str) -> None:
+    """With the outer one gone, nobody looks whether the inner one was there."""
+    for columns in (f"* except (a, {inner})", f"* except ({inner}, a)"):
+        mapper = _mapper(columns)
+        assert mapper.properties({"a": {"b": {"c": 1}}}, Adjustments()) == {}
+        assert mapper.never_excluded() == []
+
+
 def test_what_is_left_out_is_not_counted() -> None:
     """Neither as cut nor as something that did not fit."""
     adjustments = Adjustments()
