@@ -5,6 +5,7 @@ Downstream of here nothing reads a configuration key.
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -22,10 +23,19 @@ from bulk_destination.errors import ConfigurationError, Fault
 from bulk_destination.fields import HALF_A_CHARACTER, Frozen, OptionalText
 from bulk_destination.mapping.columns import Schema
 from bulk_destination.mapping.grammar import Wanted
-from bulk_destination.mapping.reading import lasting_problems
+from bulk_destination.mapping.reading import problems_of
 from bulk_destination.mapping.spelling import did_you_mean, nearest
 from bulk_destination.names import shown
 from bulk_destination.rejected.object_storage_config import LocalStorage, NoStorage, S3Storage
+
+
+@dataclass(frozen=True, slots=True)
+class KnownStreams:
+    """What of the streams is known while a configuration is read."""
+
+    schemas: Sequence[Schema | None] = ()
+    #: Whether to tell what the stream could still make sense of, was it another one.
+    tells_all: bool = False
 
 
 def _readable(wanted: Wanted) -> AfterValidator:
@@ -34,8 +44,9 @@ def _readable(wanted: Wanted) -> AfterValidator:
     """
 
     def read(text: str | None, info: ValidationInfo) -> str | None:
-        schemas: Sequence[Schema | None] = info.context or (None,)
-        if text is not None and (problems := lasting_problems(text, wanted, schemas)):
+        streams: KnownStreams = info.context or KnownStreams()
+        schemas, lasting = streams.schemas or (None,), not streams.tells_all
+        if text is not None and (problems := problems_of(text, wanted, schemas, lasting=lasting)):
             raise PydanticCustomError("columns", "{problems}", {"problems": problems})
         return text
 
@@ -116,10 +127,19 @@ class DeliveryConfig(Frozen):
         Raises ConfigurationError with every fault found, each with its path and without the value.
         """
         try:
-            return cls.model_validate(raw, context=schemas)
+            return cls.model_validate(raw, context=KnownStreams(schemas))
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
-            raise ConfigurationError(_fault(cls, detail) for detail in details) from None
+        # What the one stream lacks is told with the rest: one round of corrections is enough. Which
+        # entry of a list is for it is not known here.
+        if len(schemas) == 1:
+            try:
+                cls.model_validate(raw, context=KnownStreams(schemas, tells_all=True))
+            except ValidationError as error:
+                found = error.errors(include_url=False, include_input=False)
+                in_lists = [detail for detail in details if _is_in_a_list(detail)]
+                details = [detail for detail in found if not _is_in_a_list(detail)] + in_lists
+        raise ConfigurationError(_fault(cls, detail) for detail in details)
 
 
 Config = TypeVar("Config", bound=DeliveryConfig)
@@ -181,6 +201,10 @@ def _fault(model: type[DeliveryConfig], detail: ErrorDetails) -> Fault:
         return Fault(path, {**_PATTERNS, **model.patterns}[path])
     words = _WORDS.get(kind)
     return Fault(path, words.format(**detail.get("ctx", {})) if words else detail["msg"])
+
+
+def _is_in_a_list(detail: ErrorDetails) -> bool:
+    return any(isinstance(part, int) for part in detail["loc"])
 
 
 def _location(

@@ -112,7 +112,9 @@ def connect(
     except ConfigurationError as error:
         faults += error.faults
     try:
-        schemas = [stream.schema for stream in catalog.streams] if catalog is not None else []
+        streams = catalog.streams if catalog is not None else ()
+        # What one is mapped to is read by columns of its own.
+        schemas = [stream.schema for stream in streams if stream.object_name is None]
         config = service.config.parse(raw_config, schemas)
         if catalog is not None:
             routes = service.routes(config, catalog)

@@ -115,14 +115,18 @@ class Reading:
         self.faults += [Fault(path, problem.words) for problem in problems]
 
 
-def lasting_problems(text: str, wanted: Wanted, schemas: Sequence[Schema | None] = (None,)) -> str:
-    """What none of the schemas heals, in words, or none could, if that is None; else nothing."""
+def problems_of(
+    text: str, wanted: Wanted, schemas: Sequence[Schema | None] = (None,), *, lasting: bool = True
+) -> str:
+    """What is wrong with a text by the schema that it fits best, in words; nothing, if that is
+    nothing. Those that are `lasting`, or all.
+    """
 
-    def lasting(schema: Schema | None) -> list[str]:
+    def problems(schema: Schema | None) -> list[str]:
         properties = wanted == "properties"
         read = read_properties(text, schema) if properties else read_value(text, wanted, schema)
-        problems = read if isinstance(read, list) else []
-        return [problem.words for problem in problems if problem.lasting]
+        found = read if isinstance(read, list) else []
+        return [problem.words for problem in found if problem.lasting or not lasting]
 
-    fewest = min([lasting(schema) for schema in schemas], key=len)
+    fewest = min([problems(schema) for schema in schemas], key=len)
     return "; ".join(fewest)

@@ -267,6 +267,36 @@ def test_faults_of_entries_are_those_that_there_are(count: int) -> None:
         assert faults == {"api.streams": "must have at least one entry"}
 
 
+def test_what_the_stream_lacks_is_told_with_the_rest() -> None:
+    """Where one stream is known: all of a text, and not only what no stream could heal."""
+    api = {**TRACK, "event_column": "'Order", "time_zone": "Mars", "property_columns": "emial, 'x'"}
+    raw = {"app_id": "secret-id", "api": api}
+    schema: dict[str, Any] = {"properties": {"email": {}}}
+    with pytest.raises(ConfigurationError) as raised:
+        HeapConfig.parse(raw, [schema])
+    assert [fault.path for fault in raised.value.faults] == [
+        *("app_id", "api.property_columns", "api.event_column", "api.time_zone")
+    ]
+    assert "did you mean `email`?" in str(raised.value)
+    assert "`'x'` needs a name" in str(raised.value)
+    for unknown in ([], [None], [schema, schema]):
+        with pytest.raises(ConfigurationError) as raised:
+            HeapConfig.parse(raw, unknown)
+        assert "did you mean" not in str(raised.value)
+
+
+def test_an_entry_for_another_stream_is_not_held_against_this_one() -> None:
+    """Its columns are read where it is known which stream it is for."""
+    streams = [{"stream": "orders", "api": {**USERS, "property_columns": "emial, 'x'"}}]
+    raw = {"app_id": "secret-id", "api": {"api_type": "by_stream", "streams": streams}}
+    with pytest.raises(ConfigurationError) as raised:
+        HeapConfig.parse(raw, [{"properties": {"email": {}}}])
+    assert [str(fault) for fault in raised.value.faults] == [
+        "app_id: must be digits only: Heap's environment id (Account > Manage > Projects)",
+        "api.streams.0.api.property_columns: `'x'` needs a name: write `'x' as name`",
+    ]
+
+
 def test_faults_hold_no_values() -> None:
     """An address may hold a password and an id is the only credential: neither is repeated."""
     with pytest.raises(ConfigurationError) as raised:

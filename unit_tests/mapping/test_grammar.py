@@ -20,7 +20,7 @@ from bulk_destination.mapping.entries import (
 )
 from bulk_destination.mapping.grammar import Problem, Wanted, read_properties, read_value
 from bulk_destination.mapping.properties import Limits, PropertyMapper
-from bulk_destination.mapping.reading import lasting_problems
+from bulk_destination.mapping.reading import problems_of
 from bulk_destination.mapping.values import Adjustments
 from unit_tests.mapping import columns_1_0
 
@@ -97,8 +97,8 @@ def test_a_name_goes_before_what_else_it_would_mean(name: str) -> None:
     entries = read_properties(f"email, {name}", schema)
     assert isinstance(entries, PropertySelection)
     assert [entry.name for entry in entries.columns] == ["email", name]
-    assert lasting_problems(name, "properties", [schema]) == ""
-    assert lasting_problems(name, "properties", [{"properties": {"email": {}}}, schema]) == ""
+    assert problems_of(name, "properties", [schema]) == ""
+    assert problems_of(name, "properties", [{"properties": {"email": {}}}, schema]) == ""
     named = read_properties(str(Spelled((name,))))
     assert isinstance(named, PropertySelection)
     assert [entry.name for entry in named.columns] == [name]
