@@ -10,15 +10,17 @@ goes on while the caller's generator waits: a batch is sent when it is due.
 """
 
 import queue
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Generic, TypeVar
 
 Item = TypeVar("Item")
 
-#: Rows that go on together, and those that may wait before the caller has to: the walk has two
-#: such lists before it, too.
-_TOGETHER: Final = 250
-_MOST_WAITING: Final = 500
+#: What may wait before the caller has to, in characters of rows; the walk has two such lists before
+#: it, too. It is about what `write` reads of stdin at once.
+_MOST_WAITING: Final = 1 << 18
+#: What a row counts that is no text.
+_CHARACTERS: Final = 1_000
 
 
 class _End:
@@ -33,48 +35,56 @@ class Feed(Generic[Item]):
     """`put` and `end` are for the caller's thread, `lists` for one that reads."""
 
     def __init__(self, news: "queue.SimpleQueue[object]") -> None:
-        self._items: queue.SimpleQueue[Item | _End | BaseException] = queue.SimpleQueue()
+        #: One thread appends, and the other takes what is there from the beginning: no lock.
+        self._waiting: list[Item] = []
+        self._end: _End | BaseException | None = None
+        #: Set when rows come and none waited, and at the end.
+        self._has_come = threading.Event()
         self._news = news
+        #: In characters. What is given is counted before it waits, so all of it is taken some time.
         self._given = 0
         self._taken = 0
 
     @property
     def has_room(self) -> bool:
-        """Whether the caller may go on at once; if not, there will be `Taken` among the news."""
+        """Whether more may wait; if not, there will be `Taken` among the news."""
         return self._given - self._taken < _MOST_WAITING
 
-    def put(self, item: Item) -> None:
-        """One more row."""
-        self._items.put(item)
-        self._given += 1
+    def put(self, items: Iterable[Item], may_go_on: Callable[[], bool]) -> None:
+        """Hands on each item when it comes, until they end or `may_go_on` says no.
+
+        That is asked between two items where there is news, or no room.
+        """
+        waiting, no_news = self._waiting, self._news.empty
+        for item in items:
+            self._given += len(item) if isinstance(item, str) else _CHARACTERS
+            waiting.append(item)
+            if len(waiting) == 1:
+                self._has_come.set()
+            has_room = self._given - self._taken < _MOST_WAITING  # as above, without a call
+            if not (has_room and no_news()) and not may_go_on():
+                return
 
     def end(self, error: BaseException | None = None) -> None:
         """No more rows come; with an `error`, the walk is to end by that."""
-        self._items.put(_End() if error is None else error)
+        self._end = _End() if error is None else error
+        self._has_come.set()
 
     def lists(self) -> Iterator[list[Item]]:
         """What came, as it came. Raises the error that it was ended by."""
         while True:
-            items, last = self._next()
+            end = self._end  # Whatever came before it is there by now.
+            count = len(self._waiting)
+            items, given = self._waiting[:count], self._given
             if items:
+                del self._waiting[:count]
                 yield items
-                self._taken += len(items)
+                self._taken = given
                 self._news.put(Taken())
-            if isinstance(last, BaseException):
-                raise last
-            if last is not None:
+            elif isinstance(end, BaseException):
+                raise end
+            elif end is not None:
                 return
-
-    def _next(self) -> tuple[list[Item], _End | BaseException | None]:
-        items: list[Item] = []
-        wait = True
-        while len(items) < _TOGETHER:
-            try:
-                item = self._items.get(block=wait)
-            except queue.Empty:
-                break
-            if isinstance(item, _End | BaseException):
-                return items, item
-            items.append(item)
-            wait = False
-        return items, None
+            else:
+                self._has_come.wait()
+                self._has_come.clear()

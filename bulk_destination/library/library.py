@@ -1,6 +1,5 @@
 """A connector's functions for callers in Python: `load`, `preview`, `check`."""
 
-import json
 import logging
 import queue
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +18,7 @@ from bulk_destination.library.feed import Feed, Taken
 from bulk_destination.library.partitions import PartitionLoad, shared
 from bulk_destination.library.plan import LoadPlan, Sample, plan_of
 from bulk_destination.library.report import Report, reasons, report_of
-from bulk_destination.library.rows import Item, NoRecord, RowReader, primary_key_of, read_items
+from bulk_destination.library.rows import Item, RowReader, primary_key_of
 from bulk_destination.loading.surroundings import Surroundings
 from bulk_destination.loading.walk import Walk
 from bulk_destination.look.dry_run import DryRun
@@ -106,7 +105,7 @@ class Library:
         if storage is not None:
             storage.prove()
         walk: Walk[Item] = Walk(
-            *(connection, read_items, reader.line_of, storage, self.surroundings), log=log
+            *(connection, reader.read, reader.line_of, storage, self.surroundings), log=log
         )
         return _Load(walk, reader, log, progress, settled).run(rows)
 
@@ -133,7 +132,7 @@ class Library:
         _refuse_tables(rows)
         reader = RowReader(stream, namespace)
         connection = self._connect(config, stream, namespace, schema, primary_key)
-        walk: DryRun[Item] = DryRun(connection, read_items, tells_all=True)
+        walk: DryRun[Item] = DryRun(connection, reader.read, tells_all=True)
         shown: list[Sample] = []
         rejected = 0
         for row in rows:
@@ -141,7 +140,7 @@ class Library:
             taken = walk.take(item)
             rejected += isinstance(taken, Rejected)
             if walk.position <= samples or (isinstance(taken, Rejected) and rejected <= samples):
-                shown.append(_sample(walk.position, item, taken))
+                shown.append(_sample(walk.position, reader.shown(item), taken))
         walk.finish()
         ledger = walk.ledgers.all
         return plan_of(
@@ -277,15 +276,9 @@ class _Load:
         if self.progress is not None:
             self.walk.watch = self._watch
         threads.begin(self._walk, "load")
-        put, feed, news, item = self._feed.put, self._feed, self._news, self.reader.item
         try:
-            for row in rows:
-                put(item(row))
-                while not (feed.has_room and news.empty()) and self._ended is None:
-                    self._take_news()
-                if self._ended is not None:
-                    break
-            feed.end()
+            self._feed.put(map(self.reader.item, rows), self._may_go_on)
+            self._feed.end()
             while self._ended is None:
                 self._take_news()
         except BaseException as error:
@@ -301,6 +294,12 @@ class _Load:
                 _note(error, report)
                 raise
         return report
+
+    def _may_go_on(self) -> bool:
+        """Takes all news, and waits until there is room; false where the walk has ended."""
+        while self._ended is None and not (self._feed.has_room and self._news.empty()):
+            self._take_news()
+        return self._ended is None
 
     def _take_news(self) -> None:
         """The next of it; waits for one, or for a while."""
@@ -396,8 +395,7 @@ def _note(error: BaseException, report: Report) -> None:
     )
 
 
-def _sample(position: int, item: Item, taken: Payload | Rejected | Skipped | None) -> Sample:
-    row = json.loads(item.text) if isinstance(item, NoRecord) else item["data"]
+def _sample(position: int, row: object, taken: Payload | Rejected | Skipped | None) -> Sample:
     match taken:
         case Rejected(reason):
             return Sample(position, row, rejected=reason)

@@ -3,7 +3,7 @@
 =====================================================  ============================================
 value of a row                                         value of the record
 =====================================================  ============================================
-`None`, `NaN`, `NaT`, `pandas.NA`                      null, as pandas writes them
+`None`, `NaN`, infinities, `NaT`, `pandas.NA`          null, as pandas and Airbyte's CDK write them
 text, integers, numbers, booleans; numpy's of them     as it is
 `Decimal`                                              a number; a whole one with all its digits
 `datetime`, `date`, `time`; pandas' and numpy's        ISO 8601; without a zone if it has none
@@ -16,22 +16,26 @@ anything else: `bytes`, `timedelta`, sets, classes     it has no form in JSON; s
 What has no form becomes a `NaN`, which no service takes: a property is left out and counted, an
 identity, a time or an event's name rejects the row. Which columns have such is told once.
 
-A record is a copy: a generator may use the same `dict` again.
+A row is written as JSON when it comes, and read when its turn has come: a generator may use the
+same `dict` again, and what is in it. orjson checks all types and writes a row in less time than
+Python takes to look at each value. What it does not write exactly is copied value by value.
 """
 
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date, time
 from decimal import Decimal
 from enum import Enum
 from types import NoneType
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
+
 from bulk_destination.mapping.columns import looks_like_a_column
-from bulk_destination.mapping.values import NO_MAPPING, Rejected
+from bulk_destination.mapping.values import NO_MAPPING, UNREADABLE, Rejected
 from bulk_destination.protocol.messages import Message, RecordMessage, envelope
 
 #: A row that has a key which no object of JSON can have.
@@ -45,6 +49,9 @@ _MOST_BITS: Final = 8_192
 
 _AS_THEY_ARE: Final = frozenset({str, int, bool, NoneType})
 _NO_FORM: Final = math.nan
+#: Else orjson writes a dataclass as an object; of a `time`, 10 ms as 100 (3.13.0); and of an offset
+#: no seconds.
+_AS_TOLD: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,8 @@ class NoRecord:
     text: str
 
 
-Item = RecordMessage | NoRecord
+#: A row as JSON; where that cannot hold it exactly, its record; or why it is none.
+Item = str | RecordMessage | NoRecord
 
 
 @dataclass(slots=True)
@@ -67,48 +75,58 @@ class RowReader:
     namespace: str | None = None
     #: Columns with values of a type that has no form in JSON, and its name.
     formless: dict[str, str] = field(default_factory=dict)
+    #: The line of a row as far as its data.
+    _head: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = {"stream": self.stream, "namespace": self.namespace, "emitted_at": 0}
+        self._head = f'{{"type": "RECORD", "record": {json.dumps(names)[:-1]}, "data": '
 
     def item(self, row: object) -> Item:
-        """The record that a row is. Raises what the row raises when it is read."""
+        """What a row holds now. Raises what the row raises when it is read."""
         if type(row) is not dict:
-            # Asked of the type: a column may have such a name.
-            kind = type(row)
-            if callable(as_dict := getattr(kind, "asDict", None)):  # PySpark's, a tuple
-                row = as_dict(row)
-            elif isinstance(row, Mapping) or callable(getattr(kind, "keys", None)):
-                row = dict(row)  # type: ignore[call-overload]  # as sqlite3's rows can
+            columns = _columns_of(row)
+            return NoRecord(NO_MAPPING, _text_of(row)) if columns is None else self.item(columns)
+        try:
+            return orjson.dumps(row, _plainer, _AS_TOLD).decode()
+        except (TypeError, UnicodeDecodeError):  # an orjson.Fragment may hold any bytes
+            return self._copy(row)
+
+    def read(self, items: Iterable[Item]) -> Iterator[Message]:
+        """What the walk makes of them."""
+        stream, namespace = self.stream, self.namespace
+        for item in items:
+            if isinstance(item, str):
+                try:
+                    data = orjson.loads(item)
+                except orjson.JSONDecodeError:  # an orjson.Fragment that is no JSON
+                    yield UNREADABLE
+                else:
+                    yield {"stream": stream, "namespace": namespace, "data": data}
+            elif isinstance(item, NoRecord):
+                yield item.rejected
             else:
-                return NoRecord(NO_MAPPING, _text_of(row))
-        assert isinstance(row, dict)  # noqa: S101  # each of them makes one
-        if not _TEXT.issuperset(map(type, row)):
-            keyed = _with_keys_of_text(row)
-            if keyed is None:
-                return NoRecord(KEY_NOT_TEXT, _text_of(row))
-            row = keyed
-        # Most values stay as they are, and a call for each would be most of all work.
-        data: dict[str, Any] = row.copy()
-        if not _AS_THEY_ARE.issuperset(map(type, row.values())):
-            for name, value in row.items():
-                if type(value) not in _AS_THEY_ARE:
-                    try:
-                        data[name] = self._in_json(name, value)
-                    except RecursionError:
-                        data[name] = self._without_form(name, value)
-        record: RecordMessage = {"stream": self.stream, "data": data}
-        if self.namespace:
-            record["namespace"] = self.namespace
-        return record
+                yield item
 
     def line_of(self, item: Item) -> bytes:
         """The RECORD line that a row would be, with which a file of rejected records can be fed."""
         if isinstance(item, NoRecord):
             return envelope(item.text.encode(), self.stream, self.namespace)
+        if isinstance(item, str):
+            return f"{self._head}{item}}}}}".encode()
         # Not orjson: a `NaN` stays one, so that the line is rejected as the row was.
         line = {"type": "RECORD", "record": {**item, "emitted_at": 0}}
         try:
             return json.dumps(line).encode()
         except ValueError:
             return json.dumps(_written_out(line)).encode()
+
+    def shown(self, item: Item) -> object:
+        """What a row held, for people to look at."""
+        if isinstance(item, NoRecord):
+            return json.loads(item.text)
+        [message] = self.read([item])
+        return message["data"] if isinstance(message, dict) else item
 
     def warnings(self) -> list[str]:
         """What the caller should know of the values of rows: names of columns and types only."""
@@ -125,47 +143,40 @@ class RowReader:
             "Convert them to text or numbers first"
         ]
 
+    def _copy(self, row: dict[Any, Any]) -> RecordMessage | NoRecord:
+        """The record that a row is, for what its JSON would not hold."""
+        keyed = _with_keys_of_text(row)
+        if keyed is None:
+            return NoRecord(KEY_NOT_TEXT, _text_of(row))
+        for name, value in keyed.items():
+            if type(value) not in _AS_THEY_ARE:
+                try:
+                    keyed[name] = self._in_json(name, value)
+                except RecursionError:
+                    keyed[name] = self._without_form(name, value)
+        return {"stream": self.stream, "namespace": self.namespace, "data": keyed}
+
     def _in_json(self, column: str, value: Any) -> Any:
         kind = type(value)
-        if kind is float:
-            return value if value == value else None  # noqa: PLR0124  # `NaN` alone is not
         if kind in _AS_THEY_ARE:
             return value
+        if kind is float:
+            return value if math.isfinite(value) else None
         if kind is dict:
             return self._object(column, value)
         if kind is list:
-            return self._array(column, value)
-        if isinstance(value, Mapping):
-            return self._object(column, value)
-        if callable(as_dict := getattr(value, "asDict", None)):
-            return self._object(column, as_dict())
-        if isinstance(value, list | tuple):
-            return self._array(column, value)
-        scalar = _scalar(value)
-        if scalar is not _UNKNOWN:
-            return scalar
-        plain = _plain(value)
-        if plain is _UNKNOWN:
+            return [self._in_json(column, each) for each in value]
+        try:
+            plainer = _plainer(value)
+        except TypeError:
             return self._without_form(column, value)
-        return self._in_json(column, plain)
+        return self._in_json(column, plainer)
 
-    def _object(self, column: str, value: Mapping[Any, Any]) -> Any:
-        if not _TEXT.issuperset(map(type, value)):
-            keyed = _with_keys_of_text(value)
-            if keyed is None:
-                return self._without_form(column, value)
-            value = keyed
-        if type(value) is dict and _AS_THEY_ARE.issuperset(map(type, value.values())):
-            return value.copy()
-        return {
-            name: each if type(each) in _AS_THEY_ARE else self._in_json(column, each)
-            for name, each in value.items()
-        }
-
-    def _array(self, column: str, values: Sequence[Any]) -> list[Any]:
-        return [
-            each if type(each) in _AS_THEY_ARE else self._in_json(column, each) for each in values
-        ]
+    def _object(self, column: str, value: dict[Any, Any]) -> Any:
+        keyed = _with_keys_of_text(value)
+        if keyed is None:
+            return self._without_form(column, value)
+        return {name: self._in_json(column, each) for name, each in keyed.items()}
 
     def _without_form(self, column: str, value: object) -> float:
         if len(self.formless) < _MOST_TOLD:
@@ -173,13 +184,15 @@ class RowReader:
         return _NO_FORM
 
 
-def read_items(items: Iterable[Item]) -> Iterator[Message]:
-    """What the walk makes of them."""
-    return (item.rejected if isinstance(item, NoRecord) else item for item in items)
-
-
-_TEXT: Final = frozenset({str})
-_UNKNOWN: Final = object()
+def _columns_of(row: Any) -> dict[Any, Any] | None:
+    """A row that is no dict as one; None where it has no columns."""
+    # Asked of the type: a column may have such a name.
+    kind = type(row)
+    if callable(as_dict := getattr(kind, "asDict", None)):  # PySpark's, a tuple
+        row = as_dict(row)
+    elif not isinstance(row, Mapping) and not callable(getattr(kind, "keys", None)):
+        return None
+    return {**row}  # as sqlite3's rows can be, too
 
 
 def _text_of(row: object) -> str:
@@ -214,25 +227,34 @@ def _with_keys_of_text(row: Mapping[Any, Any]) -> dict[str, Any] | None:
     return keyed
 
 
-def _scalar(value: Any) -> Any:
-    """A value of the standard library's, or of a class made of one."""
+def _plainer(value: Any) -> Any:
+    """What stands for a value that is not JSON's own; that may not be, either.
+
+    Raises TypeError where nothing does.
+    """
     match value:
         case Enum():
-            return _UNKNOWN
+            return value.value
+        case date() | time():  # a datetime is a date
+            text = value.isoformat()
+            return None if text == "NaT" else text
+        case Decimal():
+            return _number(value)
         case str():
             return str.__str__(value)
         case int():
             return int(value)
         case float():
-            return None if math.isnan(value) else float(value)
-        case Decimal():
-            return _number(value)
+            return float(value)
         case UUID():
             return str(value)
-        case datetime() | date() | time():
-            text = value.isoformat()
-            return None if text == "NaT" else text
-    return _UNKNOWN
+        case Mapping():
+            return dict(value)
+    if callable(as_dict := getattr(value, "asDict", None)):
+        return as_dict()
+    if isinstance(value, list | tuple):
+        return [*value]
+    return _of_a_library(value)
 
 
 def _number(value: Decimal) -> int | float | None:
@@ -245,26 +267,22 @@ def _number(value: Decimal) -> int | float | None:
     return float(value)
 
 
-def _plain(value: Any) -> Any:
-    """What stands for a value of numpy's, of pandas' or of Arrow's, none of which is imported."""
+def _of_a_library(value: Any) -> Any:
+    """The same for numpy's, pandas' and Arrow's, none of which is imported."""
     kind = type(value)
-    if isinstance(value, Enum):
-        return value.value
     if kind.__name__ == "NAType":
         return None
     module = kind.__module__.partition(".")[0]
-    if module == "numpy":
-        if kind.__name__ == "datetime64":  # of nanoseconds, `item` makes an integer
-            text = str(value)
-            return None if text == "NaT" else text
-        if kind.__name__ == "timedelta64":
-            return _UNKNOWN
-        if callable(to_list := getattr(value, "tolist", None)):
-            found = to_list()
-            return _UNKNOWN if type(found) is kind else found
+    if module == "numpy" and kind.__name__ == "datetime64":
+        text = str(value)  # of nanoseconds, `tolist` makes an integer
+        return None if text == "NaT" else text
+    if module == "numpy" and callable(to_list := getattr(value, "tolist", None)):
+        plainer = to_list()
+        if type(plainer) is not kind and kind.__name__ != "timedelta64":
+            return plainer
     if module == "pyarrow" and callable(as_py := getattr(value, "as_py", None)):
         return as_py()
-    return _UNKNOWN
+    raise TypeError(kind.__name__)
 
 
 def primary_key_of(key: str | Sequence[str | Sequence[str]] | None) -> list[Any]:

@@ -7,13 +7,16 @@ import math
 import sqlite3
 from collections import OrderedDict, UserDict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import numpy as np
+import orjson
 import pandas as pd  # type: ignore[import-untyped]  # its stubs are a package of their own
 import pytest
 from hypothesis import given
@@ -21,12 +24,12 @@ from hypothesis import strategies as st
 
 from bulk_destination.library.rows import (
     KEY_NOT_TEXT,
+    Item,
     NoRecord,
     RowReader,
     primary_key_of,
-    read_items,
 )
-from bulk_destination.mapping.values import NO_MAPPING
+from bulk_destination.mapping.values import NO_MAPPING, UNREADABLE
 from bulk_destination.protocol.messages import read_line
 
 MOMENT = datetime(2026, 1, 5, 11, 17, 19, 169000, tzinfo=UTC)
@@ -49,9 +52,18 @@ class Name(str):
     __slots__ = ()
 
 
+@dataclass
+class Point:
+    x: int
+
+
 FORMS = [
     (None, None),
     (math.nan, None),
+    (math.inf, None),
+    (-math.inf, None),
+    (Decimal("Infinity"), None),
+    (np.float32("inf"), None),
     (pd.NaT, None),
     (pd.NA, None),
     (np.datetime64("NaT"), None),
@@ -78,6 +90,8 @@ FORMS = [
     (np.datetime64("2026-01-05", "D"), "2026-01-05"),
     (date(2026, 1, 5), "2026-01-05"),
     (time(11, 17), "11:17:00"),
+    (time(11, 17, 19, 10_000), "11:17:19.010000"),
+    (datetime(1850, 1, 1, tzinfo=ZoneInfo("Europe/Berlin")), "1850-01-01T00:00:00+00:53:28"),
     (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
     (Color.RED, "red"),
     (Level.HIGH, 3),
@@ -89,32 +103,53 @@ FORMS = [
     (OrderedDict(a=[{"b": MOMENT.date()}]), {"a": [{"b": "2026-01-05"}]}),
     ({1: "a"}, {"1": "a"}),
 ]
+#: A column with which a row is copied value by value: no JSON reader keeps its digits.
+EXACT = {"exact": 2**70}
 
 
+def data_of(reader: RowReader, item: Item) -> dict[str, Any]:
+    """What the walk is given of a row that is a record."""
+    [message] = reader.read([item])
+    assert isinstance(message, dict)
+    assert (message["stream"], message["namespace"]) == (reader.stream, reader.namespace)
+    return message["data"]
+
+
+@pytest.mark.parametrize("more", [{}, EXACT], ids=["written", "copied"])
 @pytest.mark.parametrize(("value", "form"), FORMS, ids=lambda value: repr(value)[:24])
-def test_forms(value: object, form: object) -> None:
+def test_forms(value: object, form: object, more: dict[str, object]) -> None:
     """Each of the types that tables are full of, at the top and below."""
     reader = RowReader("rows")
-    item = reader.item({"a": value, "b": [value]})
-    assert item == {"stream": "rows", "data": {"a": form, "b": [form]}}
+    data = data_of(reader, reader.item({"a": value, "b": [value], **more}))
+    expected = {"a": form, "b": [form], **more}
+    assert data == expected
     # Not only equal: `True == 1`, and the mapping asks for the very type.
-    assert json.dumps(item) == json.dumps({"stream": "rows", "data": {"a": form, "b": [form]}})
-    assert not isinstance(item, NoRecord)
-    assert type(item["data"]["a"]) is type(form)
+    assert json.dumps(data) == json.dumps(expected)
+    assert type(data["a"]) is type(form)
     assert reader.warnings() == []
 
 
 @pytest.mark.parametrize(
     "value",
-    [b"a", timedelta(1), np.timedelta64(1, "D"), {1, 2}, object(), 1j, {(1, 2): 3}, print],
+    [
+        b"a",
+        timedelta(1),
+        np.timedelta64(1, "D"),
+        {1, 2},
+        object(),
+        1j,
+        {(1, 2): 3},
+        print,
+        Point(1),
+    ],
     ids=lambda value: type(value).__name__,
 )
 def test_without_a_form(value: object) -> None:
     """It becomes a number that no service takes, and its column is told, with its type."""
     reader = RowReader("rows")
-    item = reader.item({"what": value})
-    assert not isinstance(item, NoRecord)
-    assert math.isnan(item["data"]["what"])
+    data = data_of(reader, reader.item({"what": value, "when": MOMENT}))
+    assert math.isnan(data["what"])
+    assert data["when"] == MOMENT.isoformat()
     (warning,) = reader.warnings()
     assert f"`what` ({type(value).__name__})" in warning
 
@@ -124,9 +159,7 @@ def test_what_holds_itself() -> None:
     value: list[Any] = []
     value.append(value)
     reader = RowReader("rows")
-    item = reader.item({"a": value})
-    assert not isinstance(item, NoRecord)
-    assert math.isnan(item["data"]["a"])
+    assert math.isnan(data_of(reader, reader.item({"a": value}))["a"])
     assert "`a` (list)" in reader.warnings()[0]
 
 
@@ -164,12 +197,8 @@ class SparkRow(tuple[object, ...]):
 
 
 def test_rows_of_all_kinds() -> None:
-    """A dict is copied; whatever else has columns is read."""
-    item = RowReader("rows", "shop").item
-    row: dict[str, Any] = {"a": 1}
-    read = item(row)
-    row["a"] = 2
-    assert read == {"stream": "rows", "namespace": "shop", "data": {"a": 1}}
+    """Whatever has columns is read."""
+    reader = RowReader("rows", "shop")
     database = sqlite3.connect(":memory:")
     database.row_factory = sqlite3.Row
     (sqlite_row,) = database.execute("SELECT 1 AS a, 'x' AS b")
@@ -183,10 +212,44 @@ def test_rows_of_all_kinds() -> None:
         (pd.Series({"a": 1}), {"a": 1}),
     ]
     for given_row, data in rows:
-        read = item(given_row)
-        assert not isinstance(read, NoRecord)
-        assert read["data"] == data
-        assert {*map(type, read["data"])} == {str}
+        read = data_of(reader, reader.item(given_row))
+        assert read == data
+        assert {*map(type, read)} == {str}
+
+
+@pytest.mark.parametrize("more", [{}, EXACT], ids=["written", "copied"])
+def test_a_row_is_what_it_was_when_it_came(more: dict[str, object]) -> None:
+    """A generator may use the same dict again, and what is in it."""
+    reader = RowReader("rows")
+    row: dict[str, Any] = {"a": 1, "b": {"c": [1]}, "d": [{}], "e": np.array([1]), **more}
+    item = reader.item(row)
+    row["a"] = 2
+    row["b"]["c"].append(2)
+    row["b"]["new"] = 2
+    row["d"][0]["new"] = 2
+    row["e"][0] = 2
+    assert data_of(reader, item) == {"a": 1, "b": {"c": [1]}, "d": [{}], "e": [1], **more}
+
+
+def test_rows_of_databases_are_written_at_once() -> None:
+    """What databases and tables are full of costs no copy."""
+    row = {
+        **{"text": "ä", "moment": MOMENT, "day": date(2026, 1, 5), "price": Decimal("1.5")},
+        **{"key": UUID(int=1), "none": None, "number": np.int64(1), "missing": pd.NaT},
+        **{"time": pd.Timestamp(MOMENT), "object": {"a": [1, (2, 3)]}, "plan": Plan.PRO},
+    }
+    assert isinstance(RowReader("rows").item(row), str)
+
+
+def test_a_part_that_is_json_already() -> None:
+    """As orjson has it; where it is none, its row is rejected, shown and kept."""
+    reader = RowReader("rows")
+    good, bad = (reader.item({"a": orjson.Fragment(text)}) for text in ('{"b": 1}', "?"))
+    assert data_of(reader, good) == {"a": {"b": 1}}
+    assert [*reader.read([bad])] == [UNREADABLE]
+    assert reader.shown(bad) == '{"a":?}'
+    assert reader.line_of(bad).endswith(b'{"a":?}}}')
+    assert math.isnan(data_of(reader, reader.item({"a": orjson.Fragment(b'"\xff"')}))["a"])
 
 
 class Awkward(NamedTuple):
@@ -243,7 +306,7 @@ def test_no_mapping(row: object, text: str) -> None:
     reader = RowReader("rows")
     item = reader.item(row)
     assert item == NoRecord(NO_MAPPING, text)
-    assert [*read_items([item])] == [NO_MAPPING]
+    assert [*reader.read([item])] == [NO_MAPPING]
     assert isinstance(read_line(reader.line_of(item)), type(read_line(b"?")))
 
 
@@ -274,20 +337,40 @@ def test_the_line_of_a_number_that_is_not_written_out() -> None:
     assert repr(message["data"]) == "{'a': 1, 'b': nan, 'c': [{'d': nan}]}"
 
 
-def test_the_line_of_a_row() -> None:
+@pytest.mark.parametrize(
+    "row", [{"a": "\ud800", "b": b"x", "c": 2**70, "d": MOMENT}, {"a": 'ä"', "b": math.nan}]
+)
+def test_the_line_of_a_row(row: dict[str, Any]) -> None:
     """It is read as the row was, what has no form among it."""
-    reader = RowReader("rows", "shop")
-    item = reader.item({"a": "\ud800", "b": b"x", "c": 2**70, "d": MOMENT})
-    assert not isinstance(item, NoRecord)
+    reader = RowReader('"rows"', "shop")
+    item = reader.item(row)
     message = read_line(reader.line_of(item))
     assert isinstance(message, dict)
-    assert (message["stream"], message["namespace"]) == ("rows", "shop")
-    assert repr(message["data"]) == repr(item["data"])
+    assert (message["stream"], message["namespace"]) == ('"rows"', "shop")
+    assert repr(message["data"]) == repr(data_of(reader, item)) == repr(reader.shown(item))
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+moments = st.datetimes(timezones=st.one_of(st.none(), st.timezones()))
+values: st.SearchStrategy[Any] = st.recursive(
+    json_values
+    | st.floats()
+    | st.decimals()
+    | moments
+    | st.dates()
+    | st.times()
+    | st.uuids()
+    | st.binary()
+    | st.sampled_from([Color.RED, Level.HIGH, Plan.PRO, Name("a"), pd.NA, pd.NaT, np.int8(1)]),
+    lambda inner: st.lists(inner) | st.dictionaries(st.one_of(st.text(), st.integers()), inner),
     max_leaves=8,
 )
 
@@ -295,17 +378,19 @@ json_values = st.recursive(
 @given(st.dictionaries(st.text(), json_values))
 def test_what_is_json_stays_as_it_is(row: dict[str, Any]) -> None:
     """To the type, and in the same order."""
-    item = RowReader("rows").item(row)
-    assert not isinstance(item, NoRecord)
-    assert repr(item["data"]) == repr(row)
+    reader = RowReader("rows")
+    assert repr(data_of(reader, reader.item(row))) == repr(row)
 
 
-@given(st.dictionaries(st.text(), json_values | st.decimals() | st.datetimes() | st.uuids()))
-def test_whatever_comes_is_json(row: dict[str, Any]) -> None:
-    """Nothing but JSON's own types comes out."""
-    item = RowReader("rows").item(row)
-    assert not isinstance(item, NoRecord)
-    waiting: list[Any] = [item["data"]]
+@given(st.dictionaries(st.text(), values))
+def test_written_or_copied_it_is_the_same(row: dict[str, Any]) -> None:
+    """To the type, the order and the warnings: what is in one column changes no other."""
+    reader, copying = RowReader("rows"), RowReader("rows")
+    data = data_of(reader, reader.item(row))
+    copied = data_of(copying, copying.item(row | EXACT))
+    assert repr(data | EXACT) == repr(copied)
+    assert reader.warnings() == copying.warnings()
+    waiting: list[Any] = [data]
     while waiting:
         value = waiting.pop()
         assert type(value) in {type(None), bool, int, float, str, list, dict}
