@@ -1,9 +1,14 @@
 """What the source gives becomes runs of payloads, and all else one by one."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -65,8 +70,16 @@ RECORDS = st.builds(
         ]
     ),
 )
+GOOD = {"email": "ann@example.com", "n": 1}
+PAYLOADS = st.builds(
+    _record,
+    st.sampled_from(["users", "orders"]),
+    st.sampled_from([None, "crm"]),
+    st.sampled_from([{"email": f"person{n}@example.com", "n": n} for n in range(4)]),
+)
 LINES = st.lists(
     RECORDS
+    | PAYLOADS
     | st.sampled_from(
         [
             b'{"type":"STATE","state":{"type":"STREAM","data":{}}}',
@@ -97,35 +110,82 @@ def test_lines_together_are_the_lines_one_by_one(lines: list[bytes]) -> None:
     assert [*read_lines(lines)] == [*map(read_line, lines)]
 
 
-def _told(intake: Intake[bytes], chunks: Sequence[Sequence[bytes]]) -> Iterator[Any]:
-    """Each record and state, with its number, its stream and its line."""
-    for chunk in chunks:
-        for taken in intake.take(chunk):
+#: Which streams share an endpoint: none, some, all.
+ENDPOINTS = st.sampled_from([(0, 1, 2), (0, 1, 0), (0, 0, 1), (0, 0, 0)])
+
+
+@dataclass
+class _Told:
+    """What an intake yields, told record by record."""
+
+    intake: Intake[bytes]
+    #: Behind each of what is no payload, that with its number, its stream and the counts by then.
+    others: list[Any] = field(default_factory=list)
+    #: Payloads with number, stream and line; by endpoint, and by how many of `others` were before.
+    payloads: defaultdict[tuple[int, int], list[Any]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    runs: int = 0
+
+    def take(self, lines: Sequence[bytes]) -> None:
+        intake, ledgers = self.intake, self.intake.ledgers
+        for taken in intake.take(lines):
+            before = ledgers.all.read
             if isinstance(taken, Run):
-                assert len(taken.items) == len(taken.identities) == len(taken.bodies)
-                columns = zip(taken.items, taken.identities, taken.bodies, taken.keys, strict=True)
-                for number, (line, *payload) in enumerate(columns, start=taken.first):
-                    yield number, taken.stream, line, payload
+                self.runs += 1
+                batch = taken.payloads
+                columns = zip(batch.identities, batch.bodies, batch.keys, strict=True)
+                records = zip(batch.positions, batch.streams, columns, strict=True)
+                self.payloads[len(self.others), taken.endpoint] += [
+                    (number, stream, taken.item(number), payload)
+                    for number, stream, payload in records
+                ]
             else:
-                read = [*intake.records] if isinstance(taken[1], StateMessage) else None
-                yield intake.position, intake.stream, taken, read
+                counts = [*intake.records], deepcopy([*ledgers.of_streams, ledgers.elsewhere])
+                self.others.append((intake.position, intake.stream, taken, counts))
+            # What is told was counted, and nothing else.
+            records_told = sum(map(len, self.payloads.values())) + sum(
+                not isinstance(other[2][1], StateMessage) for other in self.others
+            )
+            assert ledgers.all.read == before == records_told
 
 
-def _intake(connection: Connection) -> Intake[bytes]:
-    mappers, ledgers = [route.mapper for route in connection.routes], Ledgers(len(STREAMS))
-    return Intake(read_lines, connection.catalog, mappers, ledgers)
+def _intake(endpoints: Sequence[int]) -> Intake[bytes]:
+    mappers, ledgers = [route.mapper for route in CONNECTION.routes], Ledgers(len(STREAMS))
+    return Intake(read_lines, CONNECTION.catalog, mappers, ledgers, endpoints)
 
 
-@given(LINES, st.integers(1, 7))
-@example([_record("users", None, {"email": f"p{n}@example.com", "n": 1}) for n in range(9)], 3)
+@given(LINES, st.integers(1, 12), ENDPOINTS)
+@example([_record("users", None, GOOD) for _ in range(9)], 3, (0, 1, 0))
+@example([_record("users", None, GOOD), b"what?", _record(None, None, GOOD)], 3, (0, 1, 2))
 @LAW
-def test_chunks_change_nothing(lines: list[bytes], size: int) -> None:
-    """However the lines come together, each record has its number, stream, payload and count."""
-    alone, together = _intake(CONNECTION), _intake(CONNECTION)
-    chunks = [lines[at : at + size] for at in range(0, len(lines), size)]
-    assert [*_told(together, chunks)] == [*_told(alone, [[line] for line in lines])]
-    assert (together.position, together.records) == (alone.position, alone.records)
-    assert together.ledgers.all == alone.ledgers.all
+def test_together_is_as_one_by_one(lines: list[bytes], size: int, endpoints: Sequence[int]) -> None:
+    """However lines come together, and streams in turns, no record has another number, stream,
+    payload, line or count; all of one endpoint keep their order, and all their place among states
+    and what is rejected or skipped.
+    """
+    alone, together = _Told(_intake(endpoints)), _Told(_intake(endpoints))
+    for line in lines:
+        alone.take([line])
+    for at in range(0, len(lines), size):
+        together.take(lines[at : at + size])
+    assert together.others == alone.others
+    assert together.payloads == alone.payloads
+    assert (together.intake.position, together.intake.records) == (
+        alone.intake.position,
+        alone.intake.records,
+    )
+    assert together.intake.ledgers.all == alone.intake.ledgers.all
+
+
+@pytest.mark.parametrize(("endpoints", "runs"), [((0, 1, 2), 3), ((0, 1, 0), 2), ((0, 0, 0), 1)])
+def test_streams_in_turns_come_together(endpoints: Sequence[int], runs: int) -> None:
+    """What is done for each run is done as seldom as for one stream."""
+    turns = cycle([("users", None), ("users", "crm"), ("orders", None)])
+    told = _Told(_intake(endpoints))
+    told.take([_record(*next(turns), {"email": f"p{n}@example.com", "n": n}) for n in range(900)])
+    assert told.runs == runs
+    assert told.intake.records == [300, 300, 300]
 
 
 def test_a_line_is_read_when_it_is_asked_for() -> None:

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, compress, repeat
+from itertools import accumulate, compress
 from typing import Any, Final
 
 import orjson
@@ -184,19 +184,9 @@ class OpenBatch:
         """Says of the item that was added last which stream it is of."""
         self._streams.append(stream)
 
-    def extend(
-        self,
-        first: int,
-        identities: Sequence[str],
-        bodies: Sequence[bytes],
-        keys: Sequence[str],
-        stream: int | None = None,
-    ) -> int:
-        """Appends items of the records numbered from `first` on, as far as `add` would: how many.
-
-        `stream` is theirs, where an endpoint has several.
-        """
-        count = len(self._positions)
+    def extend(self, items: Batch) -> int:
+        """Appends the first of `items`, as far as `add` would: how many."""
+        count, bodies = len(self._positions), items.bodies
         most = min(len(bodies), self.max_items - count)
         size = self.size + sum(map(len, bodies[:most]))
         if size + count + most > MAX_BYTES:
@@ -204,12 +194,11 @@ class OpenBatch:
             fits = bisect_left(range(most), MAX_BYTES, key=lambda at: sizes[at + 1] + count + at)
             most = fits or int(not count)
             size = sizes[most]
-        self._positions += range(first, first + most)
-        self._identities += identities[:most]
+        self._positions += items.positions[:most]
+        self._identities += items.identities[:most]
         self._bodies += bodies[:most]
-        self._keys += keys[:most]
-        if stream is not None:
-            self._streams += repeat(stream, most)
+        self._keys += items.keys[:most]
+        self._streams += items.streams[:most]
         self.size = size
         return most
 

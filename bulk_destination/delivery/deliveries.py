@@ -10,9 +10,11 @@ other streams go on.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
+from bulk_destination.delivery.batches import Batch
 from bulk_destination.delivery.delivery import MAX_UNSETTLED_BYTES, Delivery
 from bulk_destination.delivery.held_delivery import HeldDelivery
 from bulk_destination.delivery.inbox import RequestSettled
@@ -22,9 +24,6 @@ from bulk_destination.delivery.inbox import RequestSettled
 #: Seconds.
 GRACE: Final = 12.0
 
-#: Takes items of records on end: the first one's number, their identities, JSON and keys.
-Add = Callable[[int, Sequence[str], Sequence[bytes], Sequence[str]], None]
-
 
 class Deliveries:
     """`endpoints` says for each stream, by number, which of `deliveries` it goes by."""
@@ -33,44 +32,41 @@ class Deliveries:
         self, deliveries: Sequence[Delivery | HeldDelivery], endpoints: Sequence[int]
     ) -> None:
         self._deliveries = deliveries
-        self._endpoints = endpoints
+        self.endpoints = endpoints
         #: By stream that shares its endpoint, the numbers of its records that are under way, in
         #: order.
         self._unsettled: dict[int, dict[int, None]] = {
             stream: {} for stream, by in enumerate(endpoints) if endpoints.count(by) > 1
         }
+        self._given_up: set[int] = set()
         #: By stream that was given up, the first record that was left.
         self._left: dict[int, int] = {}
         self._ended: set[int] = set()
-        #: By stream, where its items go; None for one that is given up.
-        self.add: list[Add | None] = [
-            self._noting(stream) if stream in self._unsettled else deliveries[endpoint].add
-            for stream, endpoint in enumerate(endpoints)
-        ]
 
-    def _noting(self, stream: int) -> Add:
-        unsettled = self._unsettled[stream]
-        add = self._shared(self._endpoints[stream]).add
-
-        def note_and_add(
-            first: int, identities: Sequence[str], bodies: Sequence[bytes], keys: Sequence[str]
-        ) -> None:
-            unsettled.update(dict.fromkeys(range(first, first + len(bodies))))
-            add(first, identities, bodies, keys, stream)
-
-        return note_and_add
+    def add(self, endpoint: int, items: Batch) -> Batch:
+        """Takes in items with their streams; gives them without those of streams given up."""
+        for stream in self._given_up.intersection(items.streams):
+            left, items = items.parted_by_stream(stream)
+            self.leave(stream, left.positions[0])
+        if items and items.streams[0] in self._unsettled:
+            for position, stream in zip(items.positions, items.streams, strict=True):
+                self._unsettled[stream][position] = None
+            self._deliveries[endpoint].add(items)
+        elif items:  # All are of one, and nobody asks of which.
+            self._deliveries[endpoint].add(replace(items, streams=()))
+        return items
 
     def give_up(self, stream: int) -> None:
         """Sends no more of a stream; its endpoint ends where no other stream goes there."""
-        self.add[stream] = None
-        endpoint = self._endpoints[stream]
-        if any(self.add[each] is not None for each in self.streams_of(endpoint)):
+        self._given_up.add(stream)
+        endpoint = self.endpoints[stream]
+        if self._given_up.issuperset(self.streams_of(endpoint)):
+            self._deliveries[endpoint].stop()
+            self._ended.add(endpoint)
+        else:
             for position in self._shared(endpoint).drop(stream):
                 del self._unsettled[stream][position]
                 self.leave(stream, position)
-        else:
-            self._deliveries[endpoint].stop()
-            self._ended.add(endpoint)
 
     def _shared(self, endpoint: int) -> Delivery:
         delivery = self._deliveries[endpoint]
@@ -83,7 +79,7 @@ class Deliveries:
 
     def streams_of(self, endpoint: int) -> list[int]:
         """The numbers of all that go there."""
-        return [stream for stream, by in enumerate(self._endpoints) if by == endpoint]
+        return [stream for stream, by in enumerate(self.endpoints) if by == endpoint]
 
     def has_ended(self, endpoint: int) -> bool:
         """Whether nothing of an endpoint is waited for."""
@@ -122,7 +118,7 @@ class Deliveries:
         """The stream's first record that came to be sent and is not settled; None if all are."""
         unsettled = self._unsettled.get(stream)
         if unsettled is None:
-            first = self._deliveries[self._endpoints[stream]].first_unsettled()
+            first = self._deliveries[self.endpoints[stream]].first_unsettled()
         else:
             first = next(iter(unsettled), None)
         firsts = (first, self._left.get(stream))
@@ -156,20 +152,20 @@ class Deliveries:
 
     def take_back(self, stream: int, key: str) -> Sequence[int]:
         """Sends nothing of a key that has not gone; the numbers of its records."""
-        delivery = self._deliveries[self._endpoints[stream]]
+        delivery = self._deliveries[self.endpoints[stream]]
         return delivery.take_back(key) if isinstance(delivery, HeldDelivery) else ()
 
-    def settled(self, endpoint: int, report: RequestSettled) -> dict[int, Sequence[int]]:
+    def settled(self, endpoint: int, report: RequestSettled) -> Mapping[int, Sequence[int]]:
         """Takes note; gives the numbers of the records by stream."""
         self._deliveries[endpoint].request_settled(report)
         positions, streams = report.settlement.positions, report.settlement.streams
         if not streams:
-            return {self._endpoints.index(endpoint): positions}
-        found: dict[int, list[int]] = {}
+            return {self.endpoints.index(endpoint): positions}
+        found: dict[int, list[int]] = {stream: [] for stream in sorted({*streams})}
         for position, stream in zip(positions, streams, strict=True):
-            found.setdefault(stream, []).append(position)
+            found[stream].append(position)
             self._unsettled[stream].pop(position, None)
-        return {stream: found[stream] for stream in sorted(found)}
+        return found
 
     def stop(self) -> None:
         """Ends the senders: a request under way ends by itself, nothing new begins."""

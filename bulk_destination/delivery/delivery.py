@@ -22,7 +22,7 @@ from typing import Final
 
 from bulk_destination.delivery import threads
 from bulk_destination.delivery.backlog import Backlog
-from bulk_destination.delivery.batches import OpenBatch
+from bulk_destination.delivery.batches import Batch, OpenBatch
 from bulk_destination.delivery.concurrency import ConcurrencyLimit
 from bulk_destination.delivery.inbox import QuotaWait, Report, RequestSettled
 from bulk_destination.delivery.quotas import Quotas
@@ -40,8 +40,8 @@ MAX_UNSETTLED_BYTES: Final = 32_000_000
 class Delivery:
     """What one sync sends. All methods are for the owner's thread.
 
-    Each sender has a `client` of its own. `limit` says how many requests may be under way. Where
-    several `streams` come here, `add` says which one items are of. `changed` is as for `Turns`.
+    Each sender has a `client` of its own. `limit` says how many requests may be under way;
+    `streams` and `changed` are as for `Turns`.
     """
 
     def __init__(
@@ -110,22 +110,14 @@ class Delivery:
         """Batches handed over and not settled."""
         return len(self._handed)
 
-    def add(
-        self,
-        first: int,
-        identities: Sequence[str],
-        bodies: Sequence[bytes],
-        keys: Sequence[str],
-        stream: int | None = None,
-    ) -> None:
-        """Puts items of records on end into the open batch; sends that whenever it is full.
+    def add(self, items: Batch) -> None:
+        """Puts items into the open batch; sends that whenever it is full.
 
-        `stream` is theirs, where several come here.
+        Where several streams come here, they say whose they are.
         """
-        at = self._open.extend(first, identities, bodies, keys, stream)
-        while at < len(bodies):
+        while (taken := self._open.extend(items)) < len(items):
             self.send_all()
-            at += self._open.extend(first + at, identities[at:], bodies[at:], keys[at:], stream)
+            _, items = items.cut(taken)
         if self._open_since is None:
             self._open_since = self._clock()
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -62,12 +62,11 @@ class HeldDelivery:
         self._thread: threading.Thread | None = None
         self.take_back = self._held.take_back
 
-    def add(
-        self, first: int, identities: Sequence[str], bodies: Sequence[bytes], keys: Sequence[str]
-    ) -> None:
-        """Holds items of records on end."""
-        for at, item in enumerate(zip(identities, bodies, keys, strict=True)):
-            self._held.add(first + at, *item)
+    def add(self, items: Batch) -> None:
+        """Holds them."""
+        columns = items.positions, items.identities, items.bodies, items.keys
+        for item in zip(*columns, strict=True):
+            self._held.add(*item)
 
     @property
     def unsettled_bytes(self) -> int:

@@ -116,8 +116,6 @@ class Walk(Generic[Item]):
     def __post_init__(self) -> None:
         catalog, routes = self.connection.catalog, self.connection.routes
         self._ledgers = Ledgers(len(routes))
-        mappers = [route.mapper for route in routes]
-        self._intake = Intake(self.read, catalog, mappers, self._ledgers)
         self.checkpoints = Checkpoints(len(routes), catalog.find, Spool())
         self._progress = Progress(self.surroundings.clock())
         self._files = files_of(routes, self.storage, self.surroundings)
@@ -125,6 +123,8 @@ class Walk(Generic[Item]):
         self._delivery = deliveries_by(
             self._ways, self.connection, self.surroundings, self._inbox.report
         )
+        mappers = [route.mapper for route in routes]
+        self._intake = Intake(self.read, catalog, mappers, self._ledgers, self._delivery.endpoints)
 
     @property
     def ledgers(self) -> Ledgers:
@@ -286,15 +286,10 @@ class Walk(Generic[Item]):
                 self._take_other(*taken)
 
     def _take_run(self, run: Run[Item]) -> None:
-        add = self._delivery.add[run.stream]
-        if add is None:
-            self._delivery.leave(run.stream, run.first)
-            return
+        taken = self._delivery.add(run.endpoint, run.payloads)
         if self._files:
-            files = self._files[run.stream]
-            for position, item in enumerate(run.items, start=run.first):
-                files.keep(position, self.line_of(item))
-        add(run.first, run.identities, run.bodies, run.keys)
+            for position, stream in zip(taken.positions, taken.streams, strict=True):
+                self._files[stream].keep(position, self.line_of(run.item(position)))
 
     def _take_other(self, item: Item, taken: Rejected | Skipped | StateMessage) -> None:
         position, stream = self._intake.position, self._intake.stream

@@ -40,7 +40,7 @@ class DryRun(Generic[Item]):
         self._most_percent = connection.config.max_rejected_percent
         self.ledgers = Ledgers(len(routes))
         mappers = [route.mapper for route in routes]
-        self._intake = Intake(read, connection.catalog, mappers, self.ledgers)
+        self._intake = Intake(read, connection.catalog, mappers, self.ledgers, range(len(routes)))
         #: One for each stream.
         self.plans = [
             Plan(connection, ledger, number=number, tells_all=tells_all)
@@ -168,8 +168,9 @@ class DryRun(Generic[Item]):
         """What would become of `item`, and counts it; None if it is no record."""
         for found in self._intake.take([item]):
             if isinstance(found, Run):
-                payload = found.identities[0], found.bodies[0], found.keys[0]
-                self.plans[found.stream].add(payload)
+                one = found.payloads
+                payload = one.identities[0], one.bodies[0], one.keys[0]
+                self.plans[found.endpoint].add(payload)
                 return payload
             taken = found[1]
             if not isinstance(taken, StateMessage):

@@ -20,11 +20,15 @@ class Catalog:
     """The streams of one connection, at least one, no two of one name and namespace."""
 
     streams: tuple[Stream, ...]
-    _by_name: dict[str, tuple[int, ...]] = field(init=False, repr=False, default_factory=dict)
+    #: The numbers and namespaces of those of one name.
+    _by_name: dict[str, tuple[tuple[int, str | None], ...]] = field(
+        init=False, repr=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         for number, stream in enumerate(self.streams):
-            self._by_name[stream.name] = (*self._by_name.get(stream.name, ()), number)
+            before = self._by_name.get(stream.name, ())
+            self._by_name[stream.name] = (*before, (number, stream.namespace))
 
     def find(self, name: object, namespace: object) -> int | None:
         """The number of the stream that a message means; None: of none here.
@@ -35,13 +39,11 @@ class Catalog:
         """
         if type(name) is not str:
             return None
-        named, fitting = namespace or None, []
-        for number in self._by_name.get(name, ()):
-            own = self.streams[number].namespace
+        named, candidates = namespace or None, self._by_name.get(name, ())
+        for number, own in candidates:
             if own == named:
                 return number
-            if own is None or named is None:
-                fitting.append(number)
+        fitting = [number for number, own in candidates if own is None or named is None]
         return fitting[0] if len(fitting) == 1 else None
 
 

@@ -91,16 +91,16 @@ def test_many_are_added_as_one_by_one(sizes: list[tuple[int, int]], at_once: lis
         if not alone.add(position, f"i{position}", body, f"k{position}"):
             one_by_one.append(alone.close())
             alone.add(position, f"i{position}", body, f"k{position}")
-    at = 0
-    while at < len(bodies):
-        upto = min(len(bodies), at + next(together))
-        while at < upto:
-            names = range(at, upto)
-            columns = [f"i{n}" for n in names], bodies[at:upto], [f"k{n}" for n in names]
-            added = batch.extend(at, *columns)
+    numbers = range(len(bodies))
+    names, keys = tuple(f"i{n}" for n in numbers), tuple(f"k{n}" for n in numbers)
+    items = Batch(tuple(numbers), names, tuple(bodies), keys)
+    while items:
+        some, items = items.cut(next(together))
+        while some:
+            added = batch.extend(some)
             assert added or len(batch)
-            at += added
-            if at < upto:
+            _, some = some.cut(added)
+            if some:
                 batches.append(batch.close())
     assert [*batches, batch.close()] == [*one_by_one, alone.close()]
     assert batch.size == 0

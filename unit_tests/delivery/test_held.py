@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bulk_destination.delivery.batches import Batch
 from bulk_destination.delivery.held import Held, Hold
 from bulk_destination.delivery.held_delivery import HeldDelivery
 from bulk_destination.delivery.inbox import GaveUp, Report, RequestSettled
@@ -43,7 +44,7 @@ def add(held: Held | HeldDelivery, position: int, who: str, key: str | None = No
     if isinstance(held, Held):
         held.add(position, who, body, key or who)
     else:
-        held.add(position, [who], [body], [key or who])
+        held.add(Batch((position,), (who,), (body,), (key or who,)))
 
 
 #: A record: which row it is of, and whom it names; nobody, if the row was deleted.
