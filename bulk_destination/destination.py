@@ -33,7 +33,7 @@ from bulk_destination.write import walk_of
 
 
 class BulkDestination(Destination):
-    """Loads one stream into `service`. A connector is a subclass that names its service."""
+    """Loads streams into `service`. A connector is a subclass that names its service."""
 
     service: ClassVar[Service[Any]]
 

@@ -434,6 +434,54 @@ def test_a_state_of_another_form(folder: Folder) -> None:
     assert folder.state == kept
 
 
+#: Ten records of each stream from where its state says; then a state of each, or of all.
+SOURCE_OF_SEVERAL = """#!{python}
+import json, sys
+states = json.load(open(sys.argv[sys.argv.index("--state") + 1])) if "--state" in sys.argv else []
+at = dict.fromkeys({streams}, 0)
+for state in states:
+    parts = [state["stream"]] if "stream" in state else state["global"]["stream_states"]
+    for part in parts:
+        at[part["stream_descriptor"]["name"]] = part["stream_state"]["position"]
+def say(**message):
+    print(json.dumps(message, separators=(",", ":")), flush=True)
+parts = []
+for name in at:
+    for number in range(at[name], at[name] + 10):
+        data = {{"user_id": f"{{name}} {{number}}", "n": number}}
+        say(type="RECORD", record={{"stream": name, "data": data, "emitted_at": 1}})
+    at[name] += 10
+    said = {{"stream_descriptor": {{"name": name}}, "stream_state": {{"position": at[name]}}}}
+    parts.append(said)
+    if not {of_all}:
+        say(type="STATE", state={{"type": "STREAM", "stream": said}})
+if {of_all}:
+    say(type="STATE", state={{"type": "GLOBAL", "global": {{"stream_states": parts}}}})
+"""
+
+
+@pytest.mark.parametrize("of_all", [False, True])
+def test_each_stream_keeps_its_state(folder: Folder, of_all: bool) -> None:
+    """Of several streams none is read again, however alike their names are."""
+    names = ["users", "user", "users, old", '"users"', "us[er]s.*", r"us\\ers"]
+    entry = {"api_type": "add_user_properties", "identity_column": "user_id"}
+    api = {"api_type": "by_stream", "streams": [{"stream": n, "api": entry} for n in names]}
+    mode = {"sync_mode": "incremental", "destination_sync_mode": "append"}
+    streams = [{"stream": {"name": name, "json_schema": {}}, **mode} for name in names]
+    (folder.path / "catalog.json").write_text(json.dumps({"streams": streams}))
+    source = SOURCE_OF_SEVERAL.format(python=sys.executable, streams=names, of_all=of_all)
+    executable(folder.programs, "source-faker", source)
+    with running() as heap:
+        point(folder, heap, api=api)
+        for count in (1, 2, 3):
+            assert folder.run("./sync.sh").returncode == 0
+            assert len(heap.users()) == 10 * count * len(names)
+            states = json.loads((folder.path / "state.json").read_bytes())
+            assert len(states) == (1 if of_all else len(names))
+        # Not one was sent twice.
+        assert sum(request["items"] for request in heap.requests()) == 30 * len(names)
+
+
 def test_what_it_keeps_is_the_owners(folder: Folder) -> None:
     """Nobody else reads the state; a stream's own fields come back as they were."""
     paged_source(folder, 200)
