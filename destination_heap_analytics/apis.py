@@ -369,8 +369,8 @@ class AddAccountProperties(_AddProperties):
 class DeleteUsers:
     """Users to delete. What the source says of a row in the end is what counts.
 
-    So a row is known by its primary key, where it has one: changed, it means another user, and
-    deleted in the source, nobody. Otherwise it is known by the user.
+    So a row is known by its primary key, where it has one: changed, it means another user, or
+    nobody if it is rejected, and deleted in the source, nobody. Otherwise it is known by the user.
     """
 
     kind: ClassVar = "delete_users"
@@ -408,12 +408,15 @@ class DeleteUsers:
             nobody = row is None and isinstance(identity, Rejected)
             return DELETED if nobody else replace(DELETED, takes_back=key)
         if isinstance(identity, Rejected):
-            return identity
+            rejected = identity
         # Whoever is many people is not deleted at one's request.
-        if isinstance(person := PERSON.read(identity), Rejected):
-            return person
-        self._with_blanks += identity != person
-        return identity, dump({"identity": identity}, self.adjustments, option=None), key
+        elif isinstance(person := PERSON.read(identity), Rejected):
+            rejected = person
+        else:
+            self._with_blanks += identity != person
+            return identity, dump({"identity": identity}, self.adjustments, option=None), key
+        # The row means nobody now, whoever it meant before.
+        return rejected if row is None else replace(rejected, takes_back=key)
 
     def notices(self) -> list[str]:
         """Nothing that the configuration does not say."""

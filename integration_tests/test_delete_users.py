@@ -19,9 +19,11 @@ import pytest
 from bulk_destination.delivery import deliveries
 from bulk_destination.http.jobs import Patience
 from bulk_destination.http.pacing import RetryPolicy
+from bulk_destination.library.library import Library
 from bulk_destination.loading import walk
 from bulk_destination.loading.surroundings import Surroundings
 from destination_heap_analytics import load, preview
+from destination_heap_analytics.service import HEAP
 from integration_tests.chaos.process import program
 from integration_tests.conftest import Connector, Outcome
 from integration_tests.services import APP_ID
@@ -196,6 +198,44 @@ def test_withdrawn(connector: Connector, heap: Sandbox) -> None:
     ).succeeded()
     # Where no key is known, a row is known by its user.
     assert sorted(deleted(heap)) == ["again@example.com", "mistyped@example.com"]
+
+
+@pytest.mark.parametrize("who", [None, "guest", "a" * 256])
+def test_corrected_to_nobody(connector: Connector, heap: Sandbox, who: str | None) -> None:
+    """A row that names nobody in the end deletes nobody, though it named somebody before."""
+    lines = [
+        row(connector, 1, "mistyped@example.com"),
+        row(connector, 2, "stays@example.com"),
+        row(connector, 3, "mistyped@example.com"),
+        row(connector, 3, "meant@example.com"),
+        row(connector, 1, who),
+        connector.state(1),
+    ]
+    keyed = connector.catalog(mode="append_dedup", key=[["id"]])
+    outcome = connector.write_here(config(heap.url), lines, keyed, surroundings=HURRIED)
+    assert outcome.code == 0
+    assert sorted(deleted(heap)) == ["meant@example.com", "stays@example.com"]
+    ledger = outcome.ledger
+    assert (ledger["read"], ledger["accepted"], ledger["rejected"]) == (5, 3, 1)
+    assert ledger["skipped_by_reason"] == {"corrected_in_source": 1}
+    assert [connector.stats(state) for state in outcome.states] == [(4.0, 1.0)]
+    dry = connector.write_here(config(heap.url, dry_run=True), lines, keyed)
+    [plan] = re.findall(r"^Plan: (\{.*\})$", dry.logs, re.MULTILINE)
+    assert json.loads(plan)["would_be_sent"] == 3
+    assert json.loads(plan)["skipped_by_reason"] == {"corrected_in_source": 1}
+
+
+def test_a_signal_that_ends_the_source_first(heap: Sandbox) -> None:
+    """A group of processes gets it, and the end of the source is heard before: it is waited for."""
+    main = threading.get_ident()
+
+    def ended() -> Iterator[Json]:
+        yield {"email": "stays@example.com"}
+        threading.Timer(0.5, signal.pthread_kill, (main, signal.SIGINT)).start()
+
+    with pytest.raises(KeyboardInterrupt):
+        Library(HEAP, Surroundings(patience=Patience(first=60))).load(config(heap.url), ended())
+    assert heap.requests() == []
 
 
 FAILED = {"type": "TRACE", "trace": {"type": "ERROR", "error": {"message": "x"}, "emitted_at": 1}}

@@ -33,7 +33,7 @@ from bulk_destination.loading.surroundings import Surroundings
 from bulk_destination.loading.ways import Way, deliveries_by, files_of, ways_of
 from bulk_destination.look.progress import Progress, by_stream
 from bulk_destination.mapping.stream import Stream
-from bulk_destination.mapping.values import UNREADABLE, Rejected, Skipped
+from bulk_destination.mapping.values import CORRECTED, UNREADABLE, Rejected, Skipped
 from bulk_destination.protocol.checkpoints import MOST_IN_MEMORY, Checkpoints
 from bulk_destination.protocol.lines import LongLine
 from bulk_destination.protocol.messages import Message, StateMessage, envelope, is_envelope
@@ -297,17 +297,19 @@ class Walk(Generic[Item]):
             self.checkpoints.arrived(taken, position, self._intake.records)
         elif isinstance(taken, Skipped):
             self._ledgers.of(stream).skip(taken.reason, empty=taken.empty)
-            if taken.takes_back is not None and stream is not None:
-                self._take_back(stream, taken, taken.takes_back)
+            self._take_back(stream, taken.takes_back, taken.reason)
         else:
+            self._take_back(stream, taken.takes_back, CORRECTED.reason)
             self._count_rejected(position, stream, taken.reason)
             if self._files:
                 files = self._files[-1 if stream is None else stream]
                 self._keep_rejected(files, item, position, taken)
 
-    def _take_back(self, stream: int, skipped: Skipped, key: str) -> None:
+    def _take_back(self, stream: int | None, key: str | None, reason: str) -> None:
+        if stream is None or key is None:
+            return
         for position in self._delivery.take_back(stream, key):
-            self._ledgers.of(stream).skip(skipped.reason, empty=False)
+            self._ledgers.of(stream).skip(reason, empty=False)
             if self._files:
                 self._files[stream].settled(position)
 

@@ -16,7 +16,7 @@ from bulk_destination.ledger import Ledgers
 from bulk_destination.look.plan import Plan, quota_seconds
 from bulk_destination.mapping.record_mapper import Payload
 from bulk_destination.mapping.stream import Stream
-from bulk_destination.mapping.values import UNREADABLE, Rejected, Skipped
+from bulk_destination.mapping.values import CORRECTED, UNREADABLE, Rejected, Skipped
 from bulk_destination.protocol.messages import Message, StateMessage
 from bulk_destination.verdict import lost, too_many
 
@@ -183,8 +183,9 @@ class DryRun(Generic[Item]):
         ledger = self.ledgers.of(stream)
         if isinstance(taken, Skipped):
             ledger.skip(taken.reason, empty=taken.empty)
-            self.plans[stream or 0].take_back(taken)
+            self.plans[stream or 0].take_back(taken.takes_back, taken.reason)
             return
+        self.plans[stream or 0].take_back(taken.takes_back, CORRECTED.reason)
         ledger.reject(self._intake.position, taken.reason)
         if taken is UNREADABLE:
             for plan in self.plans:

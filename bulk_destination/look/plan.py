@@ -19,7 +19,6 @@ from bulk_destination.errors import ConfigurationError
 from bulk_destination.ledger import Ledger
 from bulk_destination.look.told_names import IsListed, properties_listed, told_in_a_log
 from bulk_destination.mapping.record_mapper import Payload
-from bulk_destination.mapping.values import Skipped
 from bulk_destination.verdict import Verdict, verdict
 
 #: More property names than this are hard to find one's way in.
@@ -204,12 +203,12 @@ class Plan:
         for name, value in item["properties"].items():
             self._count_property(name, value)
 
-    def take_back(self, skipped: Skipped) -> None:
+    def take_back(self, key: str | None, reason: str) -> None:
         """What was to be sent by the same key is not."""
-        if self._held is not None and skipped.takes_back is not None:
-            for _ in self._held.take_back(skipped.takes_back):
+        if self._held is not None and key is not None:
+            for _ in self._held.take_back(key):
                 self.ledger.accepted -= 1
-                self.ledger.skip(skipped.reason, empty=False)
+                self.ledger.skip(reason, empty=False)
 
     def finish(self) -> None:
         """No more comes."""

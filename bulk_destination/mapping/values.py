@@ -56,6 +56,8 @@ class Rejected:
     of_row: bool = field(default=False, compare=False)
     #: The field that the record has nothing for, if that is it.
     lacks: str | None = field(default=None, compare=False)
+    #: As of `Skipped`.
+    takes_back: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class Skipped:
 
 #: Its source deleted the row, and no service here can delete.
 DELETED: Final = Skipped("deleted_in_source")
+#: What a row said before that was rejected when it came again, where its last word counts.
+CORRECTED: Final = Skipped("corrected_in_source")
 #: An update without a property: a service would make somebody of it of whom nothing is known.
 NOTHING_TO_SAY: Final = Skipped("no_property_to_send", empty=True)
 
