@@ -242,6 +242,8 @@ class Walk(Generic[Item]):
     def _finish(self) -> Iterator[Firsts]:
         if self._delivery.held_bytes is not None and (sign := self._intake.breaks_off):
             raise SourceFailedError(self.connection.routes[0].endpoint.service, sign)
+        if self._delivery.held_bytes:
+            yield from self._listen_once_more()
         self._delivery.end()
         while self._delivery.under_way:
             yield from self._wait()
@@ -250,6 +252,13 @@ class Walk(Generic[Item]):
         yield from self._leaving()
         if self._given_up:
             self._verify()  # What is under way of them still has its time to end.
+
+    def _listen_once_more(self) -> Iterator[Firsts]:
+        """Who ends a source by a signal ends this process, too, and may do so a moment later."""
+        report = self._inbox.next_but_input(self.surroundings.patience.first)
+        if report is not None:
+            self._note(report)
+        yield from self._leaving()
 
     def _wind_up(self) -> Iterator[Firsts]:
         """Lets requests under way finish, and what they settled leave."""
