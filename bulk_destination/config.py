@@ -4,6 +4,7 @@ Downstream of here nothing reads a configuration key.
 """
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
@@ -62,15 +63,21 @@ OptionalColumn = Annotated[OptionalText, _readable("value")]
 OptionalIdentityColumn = Annotated[OptionalText, _readable("identity")]
 
 
+#: Files beside the zones, which are others on another machine, or count leap seconds.
+_OF_A_MACHINE: Final = re.compile(r"(localtime|posixrules|Factory)$|(posix|right)/")
+
+
 def _zone(name: str) -> str:
     name = name.strip()
     # A folder of zones is no zone; a path that leads elsewhere is a ValueError.
     with contextlib.suppress(ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo(name).key
+        if not _OF_A_MACHINE.match(name):
+            return ZoneInfo(name).key
+    names = sorted(zone for zone in available_timezones() if not _OF_A_MACHINE.match(zone))
     raise PydanticCustomError(
         "time_zone",
         "must be the name of a time zone, such as Europe/Riga or UTC{hint}",
-        {"hint": did_you_mean(nearest(name, sorted(available_timezones())))},
+        {"hint": did_you_mean(nearest(name, names))},
     )
 
 

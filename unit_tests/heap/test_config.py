@@ -120,11 +120,15 @@ def test_blank_property_columns_do_not_become_all() -> None:
         ("Europe", "such as Europe/Riga"),
         ("../../etc/passwd", "such as Europe/Riga"),
         ("+02:00", "such as Europe/Riga"),
+        *((name, "such as Europe/Riga") for name in ("localtime", "posixrules", "Factory")),
+        *((f"{kind}/Europe/Riga", "did you mean `Europe/Riga`") for kind in ("posix", "right")),
     ],
 )
 def test_time_zone_that_is_none(name: str, hint: str) -> None:
     """Names of the IANA's list, whose case counts."""
-    assert hint in _faults({"app_id": "11", "api": {**TRACK, "time_zone": name}})["api.time_zone"]
+    words = _faults({"app_id": "11", "api": {**TRACK, "time_zone": name}})["api.time_zone"]
+    assert hint in words
+    assert f"`{name}`" not in words
     config = HeapConfig.parse({"app_id": "11", "api": {**TRACK, "time_zone": " Europe/Riga"}}).api
     assert isinstance(config, TrackConfig)
     assert config.time_zone == "Europe/Riga"
