@@ -57,6 +57,7 @@ from destination_heap_analytics.config import (
     UserPropertiesConfig,
     why_not_plain,
 )
+from destination_heap_analytics.objects import OBJECTS
 from destination_heap_analytics.values import (
     ACCOUNT,
     DELETED_PERSON,
@@ -143,7 +144,9 @@ class Track:
         self._when = when
         self._timestamp_seen = when is None
         self._without_timestamp: Record = {}
-        self._mapper = PropertyMapper(selection, stream.schema, PROPERTY_LIMITS)
+        self._mapper = PropertyMapper(
+            selection, stream.schema, PROPERTY_LIMITS, written=stream.object_name not in OBJECTS
+        )
         self._keys = EventKeys(stream, fixed_texts(event), event_id)
         self.found = reading.several(
             ("identity_column", found_identity), ("timestamp_column", found_time)
@@ -251,7 +254,12 @@ class _AddProperties:
         self._identity, self._read_identity = compile_identity(
             identity, stream.schema, identifier, found_identity
         )
-        self._mapper = PropertyMapper(self._selection, stream.schema, PROPERTY_LIMITS)
+        self._mapper = PropertyMapper(
+            self._selection,
+            stream.schema,
+            PROPERTY_LIMITS,
+            written=stream.object_name not in OBJECTS,
+        )
         self.found = reading.several((f"{identifier.field}_column", found_identity))
 
     def _compiled(self) -> MapRecord:

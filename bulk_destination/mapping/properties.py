@@ -92,7 +92,16 @@ class PropertyMapper:
     three loops ask `Limits` by comparisons of their own, and call nothing for those.
     """
 
-    def __init__(self, selection: PropertySelection, schema: Schema | None, limits: Limits) -> None:
+    def __init__(
+        self,
+        selection: PropertySelection,
+        schema: Schema | None,
+        limits: Limits,
+        *,
+        written: bool = True,
+    ) -> None:
+        #: Whether somebody wrote the selection: in one that was made, nothing is misspelled.
+        self._written = written
         #: The most properties that any record had for sending.
         self.most = 0
         #: Names of properties, of the records that were looked at.
@@ -222,7 +231,9 @@ class PropertyMapper:
         return [f"There are at least {len(self.seen_names):,} names of properties{way_out}"]
 
     def never_excluded(self) -> list[str]:
-        """Paths behind `except` that no record so far had."""
+        """Paths behind `except` that no record so far had, where they may be misspelled."""
+        if not self._written:
+            return []
         return [path for exclusions in self._exclusions for path in exclusions.never_seen]
 
     def _excluding(self, paths: tuple[Path, ...]) -> Exclusions | None:

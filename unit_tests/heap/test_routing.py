@@ -259,6 +259,24 @@ def test_a_column_named_like_a_leaf_below_a_field_is_a_property(name: str, field
     assert json.loads(payload[1])["properties"] == {f"{field}.kind": "work", f"{field}s": 2}
 
 
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [("event", {"event": "Ordered", "identity": "ann"}), ("user", {"identity": "ann", "n": 1})],
+)
+def test_nothing_is_said_of_exceptions_that_nobody_wrote(name: str, record: Json) -> None:
+    """Fields with a meaning are no properties, and some are optional."""
+    mapped = stream("a", destination_object_name=name)
+    config = {"app_id": "11", "api": BY_OBJECT}
+    [route] = connect(HEAP, config, {"streams": [mapped]}).routes
+    assert isinstance(route.mapper.payload(record, 1), tuple)
+    assert not any("except" in words for words in route.mapper.warnings())
+    written = {**TRACK, "identity_column": "identity", "property_columns": "* except (idempotncy)"}
+    config = {"app_id": "11", "api": written}
+    [route] = connect(HEAP, config, {"streams": [stream("a")]}).routes
+    assert isinstance(route.mapper.payload({"event": "Ordered", "identity": "ann"}, 1), tuple)
+    assert any("`except (idempotncy)`" in words for words in route.mapper.warnings())
+
+
 NAMES = st.sampled_from(["a", "b", "c"])
 NAMESPACES = st.sampled_from([None, "x", "y"])
 
