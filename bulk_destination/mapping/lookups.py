@@ -159,7 +159,10 @@ def is_nothing(value: object) -> bool:
 
 
 def json_text(value: object) -> str | None:
-    """A value as compact JSON; None where it is nested too deeply to be written."""
+    """A value as compact JSON; None where it is nested too deeply to be written, or no number."""
+    # Within an object it is null, as JSON has no other word. Alone, it would be the text `null`.
+    if type(value) is float and not math.isfinite(value):
+        return None
     try:
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError:
@@ -239,6 +242,8 @@ def _any_text(value: object) -> str | None:
         return value
     if (digits := decimal_text(value)) is not None:
         return digits
+    if type(value) is float:
+        return None  # NaN or an infinity, and text such as `null` is neither
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     except orjson.JSONEncodeError:

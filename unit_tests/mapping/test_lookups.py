@@ -171,6 +171,15 @@ def test_json_is_never_cut() -> None:
     assert adjustments == Adjustments(left_out=2)
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("function", ["json", "lower", "sha256"])
+def test_no_number_is_left_out_and_counted(function: str, value: float) -> None:
+    """It has no text: a hash of `null` would be the same for many."""
+    adjustments = Adjustments()
+    assert _mapper(f"{function}(v) as p").properties({"v": value}, adjustments) == {}
+    assert adjustments == Adjustments(left_out=1)
+
+
 def test_what_is_hashed_is_never_sent_as_it_is() -> None:
     """Not even where it is nested too deeply to be text."""
     deep: Any = "secret"
