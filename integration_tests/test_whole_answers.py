@@ -109,6 +109,23 @@ def test_interim_answers_without_end_are_no_answer() -> None:
         client.close()
 
 
+def test_trailers_without_end_are_no_answer() -> None:
+    """A body that is whole is no answer yet, and what follows it is not read for ever."""
+
+    def talk(line: Line) -> None:
+        line.request()
+        line.send(b"HTTP/1.1 200 Whatever\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n")
+        while True:
+            line.send(b"Digest: x\r\n" * 1_000)
+
+    with peer(talk) as there:
+        client = client_of(there.url)
+        began = time.monotonic()
+        assert client.ask(b"1", 20) != Accepted()
+        assert time.monotonic() - began < 10
+        client.close()
+
+
 #: What stands behind a whole answer.
 SURPLUS = [
     *(YES, NO, b"\r\n", b"x", answer(200, b"OK") * 3, interim(103), b"0\r\n\r\n", b"\0" * 9_000),
