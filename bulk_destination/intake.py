@@ -71,10 +71,9 @@ def _by_endpoint(
 
     `order` are the streams of records on end, numbered from `first` on.
     """
-    streams = {*order}
-    if len(streams) == 1:
+    if order.count(order[0]) == len(order):
         return {endpoints[order[0]]: (range(first, first + len(order)), order)}
-    found: dict[int, tuple[list[int], list[int]]] = {endpoints[each]: ([], []) for each in streams}
+    found: dict[int, tuple[list[int], list[int]]] = {endpoints[each]: ([], []) for each in {*order}}
     for position, stream in enumerate(order, first):
         positions, of_streams = found[endpoints[stream]]
         positions.append(position)
