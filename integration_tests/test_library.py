@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import FrozenInstanceError
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -235,18 +236,33 @@ def test_rows_that_cannot_land(connector: Connector, tmp_path: Path) -> None:
         }
 
 
+def test_a_number_keeps_its_digits_or_names_nobody(connector: Connector) -> None:
+    """An integer of any length is what it is; a float that stands for several is refused."""
+    found = rows(connector, 5)
+    for row, who in zip(found, (2**63, 2**53 + 1, Decimal(2**80 + 1), 2.0**53, 7.0), strict=True):
+        row["who"] = who
+    with connector.running() as heap:
+        report = load(connector.config(heap.url), found)
+        names = {event["identity"] for event in heap.events()}
+    assert names == {str(2**63), str(2**53 + 1), str(2**80 + 1), "7"}
+    assert report.rejected_by_reason == (Reason("identifier_not_exact", 1, 4),)
+
+
 def test_a_generator_may_use_one_dict(connector: Connector) -> None:
     """A row is read when it is given."""
 
     def one() -> Iterator[Json]:
-        row: Json = {}
+        row: Json = {"inner": {"list": []}}
         for number in range(500):
             row.update(connector.event(number))
+            row["inner"]["list"][:] = [number]
             yield row
 
     with connector.running() as heap:
-        load(connector.config(heap.url), one())
+        load(connector.config(heap.url, api__property_columns="*"), one())
         assert connector.landed(heap) == list(range(500))
+        found = [event["properties"] for event in heap.events()]
+        assert all(each["inner.list"] == str(each["n"]) for each in found)
 
 
 def test_a_quiet_generator(connector: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
