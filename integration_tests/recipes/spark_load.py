@@ -36,10 +36,16 @@ def main(parts: list[Path], url: str, folder: Path, users_count: int, events_cou
         "timestamp_seconds(1767600000 + id) AS created_at",
         "CAST(id % 997 AS DECIMAL(9, 2)) AS amount",
     )
-    # Of each tenth user there are five versions.
-    users = session.range(users_count).selectExpr(
-        "concat('user', id) AS user_id",
-        "explode(sequence(1, IF(id % 10 = 0, 5, 1))) AS updated_at",
+    # Of each tenth user there are five versions, the latest first, in parts of the table far apart.
+    users = (
+        session.range(5 * users_count)
+        .selectExpr(
+            f"id % {users_count} AS number",
+            f"concat('user', id % {users_count}) AS user_id",
+            f"5 - id DIV {users_count} AS updated_at",
+        )
+        .where("number % 10 = 0 OR updated_at = 1")
+        .drop("number")
     )
     common = {"app_id": "11", "base_url": url, "max_retry_seconds": 60}
     columns = {"event_column": "'Order placed'", "timestamp_column": "created_at"}
