@@ -365,6 +365,31 @@ def test_a_second_interrupt_is_not_waited_for(connector: Connector) -> None:
         assert note.startswith("0 leading rows are safe; 1,500 were read")
 
 
+def test_an_interrupt_while_a_load_begins(connector: Connector) -> None:
+    """Neither of its threads stays, whether they have begun by then or not."""
+    before = {*threading.enumerate()}
+    main = threading.get_ident()
+
+    def interrupting() -> Callable[[], float]:
+        """A clock that interrupts the caller when the other thread looks at it first."""
+        once = itertools.count()
+
+        def clock() -> float:
+            if threading.current_thread().name == "load" and not next(once):
+                signal.pthread_kill(main, signal.SIGINT)
+            return time.monotonic()
+
+        return clock
+
+    with connector.running() as heap:
+        config = connector.config(heap.url)
+        for _ in range(40):
+            interrupted = Library(HEAP, Surroundings(clock=interrupting()))
+            with pytest.raises(KeyboardInterrupt):
+                interrupted.load(config, itertools.repeat({}))
+    assert none_left_of(before)
+
+
 @pytest.mark.parametrize("is_last", [False, True])
 def test_an_interrupt_that_wakes_another_thread(
     connector: Connector, monkeypatch: pytest.MonkeyPatch, is_last: bool

@@ -262,6 +262,7 @@ class _Load:
     #: How the walk has ended: at once, and when the news before it are taken. Ctrl-C may come
     #: after news are taken and before anything is made of them.
     _over: _Ended | None = None
+    _is_begun: bool = False
     _ended: _Ended | None = None
     #: Leading rows that are safe, as the walk knows, and as the caller was told.
     _safe: int = 0
@@ -275,8 +276,9 @@ class _Load:
         self._began = self.walk.surroundings.clock()
         if self.progress is not None:
             self.walk.watch = self._watch
-        threads.begin(self._walk, "load")
         try:
+            threads.begin(self._walk, "load")
+            self._is_begun = True
             self._feed.put(map(self.reader.item, rows), self._may_go_on)
             self._feed.end()
             while self._ended is None:
@@ -334,10 +336,11 @@ class _Load:
     def _stop(self, error: BaseException) -> None:
         """The caller's rows or functions raised: what is under way is waited for."""
         if self._ended is None:
-            self.walk.interrupt("its caller")
             self._feed.end(error)  # The source has not ended well.
+            self.walk.interrupt("its caller")
             try:
-                while self._over is None:
+                # Ctrl-C may come while the walk begins: then no row has been read.
+                while self._is_begun and self._over is None:
                     self._next_news()
             except BaseException as another:  # a second Ctrl-C: it is not waited for any longer
                 _note(another, self._report())
