@@ -136,11 +136,11 @@ class Library:
         shown: list[Sample] = []
         rejected = 0
         for row in rows:
-            item = reader.item(row)
-            taken = walk.take(item)
-            rejected += isinstance(taken, Rejected)
-            if walk.position <= samples or (isinstance(taken, Rejected) and rejected <= samples):
-                shown.append(_sample(walk.position, reader.shown(item), taken))
+            for item, taken in walk.take([reader.item(row)]):
+                is_rejected = isinstance(taken, Rejected)
+                rejected += is_rejected
+                if walk.position <= samples or (is_rejected and rejected <= samples):
+                    shown.append(_sample(walk.position, reader.shown(item), taken))
         walk.finish()
         ledger = walk.ledgers.all
         return plan_of(
@@ -398,15 +398,14 @@ def _note(error: BaseException, report: Report) -> None:
     )
 
 
-def _sample(position: int, row: object, taken: Payload | Rejected | Skipped | None) -> Sample:
+def _sample(position: int, row: object, taken: Payload | Rejected | Skipped) -> Sample:
     match taken:
         case Rejected(reason):
             return Sample(position, row, rejected=reason)
         case Skipped(reason):
             return Sample(position, row, skipped=reason)
-        case tuple():
-            return Sample(position, row, orjson.loads(taken[1]))
-    raise TypeError("a row is a record")
+        case _, body, _:
+            return Sample(position, row, orjson.loads(body))
 
 
 def _refuse_unlisted(stream: Stream) -> None:

@@ -40,7 +40,12 @@ class DryRun(Generic[Item]):
         self._most_percent = connection.config.max_rejected_percent
         self.ledgers = Ledgers(len(routes))
         mappers = [route.mapper for route in routes]
-        self._intake = Intake(read, connection.catalog, mappers, self.ledgers, range(len(routes)))
+        # As if all went to one endpoint: they stay in order.
+        self._intake = Intake(read, connection.catalog, mappers, self.ledgers, [0] * len(routes))
+        #: The number of the record or line taken last, and that of its stream; None: of none in
+        #: the catalog.
+        self.position = 0
+        self.stream: int | None = None
         #: One for each stream.
         self.plans = [
             Plan(connection, ledger, number=number, tells_all=tells_all)
@@ -55,8 +60,8 @@ class DryRun(Generic[Item]):
         """
         logger.info(self._nothing_sent)
         for items in source:
-            for item in items:
-                self.take(item)
+            for _ in self.take(items):
+                pass
         self.finish()
         for plan in self.plans:
             if len(self.plans) > 1:
@@ -114,18 +119,8 @@ class DryRun(Generic[Item]):
     @property
     def one_of_several(self) -> Stream | None:
         """Of several, the one that the record taken last is of; None where it is of none."""
-        number = self._intake.stream
+        number = self.stream
         return None if number is None or len(self.plans) == 1 else self._routes[number].stream
-
-    @property
-    def position(self) -> int:
-        """The number of the record or line taken last."""
-        return self._intake.position
-
-    @property
-    def stream(self) -> int | None:
-        """The number of the stream of what was taken last; None: of none in the catalog."""
-        return self._intake.stream
 
     def finish(self) -> None:
         """No more comes."""
@@ -164,29 +159,31 @@ class DryRun(Generic[Item]):
             ],
         }
 
-    def take(self, item: Item) -> Payload | Rejected | Skipped | None:
-        """What would become of `item`, and counts it; None if it is no record."""
-        for found in self._intake.take([item]):
+    def take(self, items: Sequence[Item]) -> Iterator[tuple[Item, Payload | Rejected | Skipped]]:
+        """What would become of each record among `items`, in order; counts it."""
+        for found in self._intake.take(items):
             if isinstance(found, Run):
-                one = found.payloads
-                payload = one.identities[0], one.bodies[0], one.keys[0]
-                self.plans[found.endpoint].add(payload)
-                return payload
-            taken = found[1]
-            if not isinstance(taken, StateMessage):
-                self._count(taken)
-                return taken
-        return None
+                of = found.payloads
+                payloads = zip(of.identities, of.bodies, of.keys, strict=True)
+                records = zip(of.positions, of.streams, payloads, strict=True)
+                for position, stream, payload in records:
+                    self.position, self.stream = position, stream
+                    self.plans[stream].add(payload)
+                    yield found.item(position), payload
+            elif not isinstance(found[1], StateMessage):
+                self.position, self.stream = self._intake.position, self._intake.stream
+                self._count(found[1])
+                yield found[0], found[1]
 
     def _count(self, taken: Rejected | Skipped) -> None:
-        stream = self._intake.stream
+        stream = self.stream
         ledger = self.ledgers.of(stream)
         if isinstance(taken, Skipped):
             ledger.skip(taken.reason, empty=taken.empty)
             self.plans[stream or 0].take_back(taken.takes_back, taken.reason)
             return
         self.plans[stream or 0].take_back(taken.takes_back, CORRECTED.reason)
-        ledger.reject(self._intake.position, taken.reason)
+        ledger.reject(self.position, taken.reason)
         if taken is UNREADABLE:
             for plan in self.plans:
                 plan.keeps_all = False

@@ -75,12 +75,10 @@ class Preview:
         """Reads `source` to its end."""
         walk = DryRun(self.connection, read_lines, tells_all=True)
         for lines in source:
-            for line in lines:
-                taken = walk.take(line)
-                if taken is not None:
-                    self._sample(walk, line, taken)
-                    if self.folded is not None:
-                        self.folded.add(walk.stream, walk.position, line, taken)
+            for line, taken in walk.take(lines):
+                self._sample(walk, line, taken)
+                if self.folded is not None:
+                    self.folded.add(walk.stream, walk.position, line, taken)
         walk.finish()
         return walk
 

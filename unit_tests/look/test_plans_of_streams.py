@@ -46,8 +46,7 @@ def test_streams_of_one_api_share_its_quota(
         events_per_minute=per_app,
         events_per_identity_per_minute=per_identity,
     )
-    for line in orders("a", 10) + orders("b", 5):
-        walk.take(line)
+    assert len([*walk.take(orders("a", 10) + orders("b", 5))]) == 15
     walk.finish()
     assert [plan.quota_seconds for plan in walk.plans] == [count * MINUTE for count in each]
     assert walk.quota_seconds == together * MINUTE
@@ -57,10 +56,20 @@ def test_streams_of_one_api_share_its_quota(
 def test_other_apis_share_nothing() -> None:
     """Users wait for no quota of events."""
     walk = dry_run("ab", [TRACK, ENTRIES[1]["api"]], events_per_minute=10)
-    for line in orders("a", 10) + orders("b", 10):
-        walk.take(line)
+    assert len([*walk.take(orders("a", 10) + orders("b", 10))]) == 20
     walk.finish()
     assert walk.quota_seconds == 0.0
+
+
+def test_records_are_told_in_the_order_they_came() -> None:
+    """Each with its own number and stream, whichever streams take turns."""
+    walk = dry_run("ab", [TRACK, ENTRIES[1]["api"]])
+    lines = [line for both in zip(orders("a", 5), orders("b", 5), strict=True) for line in both]
+    lines[3:3] = [b'{"type":"LOG"}', b"what?"]
+    told = [(line, walk.position, walk.stream) for line, _ in walk.take(lines)]
+    streams = [0, 1, 0, None, 1, 0, 1, 0, 1, 0, 1]
+    del lines[3]
+    assert told == [*zip(lines, range(1, 12), streams, strict=True)]
 
 
 def test_a_notice_is_told_of_its_stream(caplog: pytest.LogCaptureFixture) -> None:
