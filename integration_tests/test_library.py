@@ -11,6 +11,7 @@ import multiprocessing
 import pickle
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -398,8 +399,10 @@ def test_an_interrupt_that_wakes_another_thread(
 
     The caller's thread then sees it soon; `is_last`: when it hears that the load is over.
     """
-    with connector.running() as heap:
-        away = connector.config(heap.url, max_retry_seconds=3 if is_last else 600)
+    nobody = socket.socket()  # Bound, so that no other test's Heap gets its port.
+    nobody.bind(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    away = connector.config(url, max_retry_seconds=3 if is_last else 600)
     if is_last:
         monkeypatch.setattr(library_module, "_LOOK_EVERY", 600)
 
@@ -408,7 +411,7 @@ def test_an_interrupt_that_wakes_another_thread(
 
     # By then the caller's thread waits for the last requests, of which nothing is heard.
     threading.Timer(1, interrupt).start()
-    with pytest.raises(KeyboardInterrupt) as caught:
+    with nobody, pytest.raises(KeyboardInterrupt) as caught:
         load(away, rows(connector, 10))
     assert caught.value.__notes__[0].startswith("0 leading rows are safe; 10 were read")
 
