@@ -1,15 +1,15 @@
-"""`load` from Python, on the rows of stdin: as they come, or on some that were read ahead.
+"""`load` from Python, on the rows of stdin: as they come, or of a table in memory.
 
-A caller has rows, and no JSON. So for its speed a thousand are parsed before the time is taken, as
-many as a cursor gives at once. They are given again and again until there are as many as the
-command line says, each time about somebody new: as `write`'s are, and as Heap takes the same user
-in few requests a minute, which the engine keeps to. For its memory all rows are parsed as they
-come.
+A caller has rows, and no JSON. So for its speed they are made before the time is taken, out of a
+thousand that are parsed: each is about somebody new, as `write`'s are, and as Heap takes the same
+user in few requests a minute, which the engine keeps to. For its memory all rows are parsed as
+they come.
 """
 
+import gc
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, cycle, islice
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import orjson
 from destination_heap_analytics import load
 
 AHEAD = 1_000
-#: The first of those that rows are about: to count on from here costs next to nothing.
+#: The first of those that rows are about.
 SOMEBODY = 10**9
 
 
@@ -29,11 +29,10 @@ def rows() -> Iterator[dict[str, Any]]:
     return (each["record"]["data"] for each in messages if each["type"] == "RECORD")
 
 
-def again(ahead: Sequence[dict[str, Any]], column: str) -> Iterator[dict[str, Any]]:
-    """The same rows without end, each time about somebody new."""
-    for row, somebody in zip(cycle(ahead), map(str, count(SOMEBODY)), strict=False):
-        row[column] = somebody
-        yield row
+def table(ahead: Sequence[dict[str, Any]], column: str, length: int) -> list[dict[str, Any]]:
+    """The same rows again and again, each time about somebody new."""
+    somebodies = map(str, count(SOMEBODY))
+    return [{**row, column: next(somebodies)} for row in islice(cycle(ahead), length)]
 
 
 def main() -> None:
@@ -42,10 +41,11 @@ def main() -> None:
     config = json.loads(Path(config_path).read_bytes())
     [configured] = json.loads(Path(catalog).read_bytes())["streams"]
     stream = configured["stream"]
-    given = rows()
+    given: Iterable[dict[str, Any]] = rows()
     if most != "None":
         ahead = list(islice(given, AHEAD))
-        given = islice(again(ahead, config["api"]["identity_column"]), int(most))
+        given = table(ahead, config["api"]["identity_column"], int(most))
+        gc.freeze()  # A table is as old as the program, and is not looked at once more.
     report = load(
         config,
         given,

@@ -55,14 +55,14 @@ class Feed(Generic[Item]):
 
         That is asked between two items where there is news, or no room.
         """
-        waiting, no_news = self._waiting, self._news.empty
+        waiting, no_news, given = self._waiting, self._news.empty, self._given
         for item in items:
-            self._given += len(item) if isinstance(item, str) else _CHARACTERS
+            self._given = given = given + (len(item) if isinstance(item, str) else _CHARACTERS)
             waiting.append(item)
             if len(waiting) == 1:
                 self._has_come.set()
-            has_room = self._given - self._taken < _MOST_WAITING  # as above, without a call
-            if not (has_room and no_news()) and not may_go_on():
+            is_full = given - self._taken >= _MOST_WAITING  # as `has_room`, without a call
+            if (is_full or not no_news()) and not may_go_on():
                 return
 
     def end(self, error: BaseException | None = None) -> None:
