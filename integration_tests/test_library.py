@@ -402,7 +402,7 @@ def test_an_interrupt_that_wakes_another_thread(
     nobody = socket.socket()  # Bound, so that no other test's Heap gets its port.
     nobody.bind(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-    away = connector.config(url, max_retry_seconds=3 if is_last else 600)
+    away = connector.config(url, max_retry_seconds=8 if is_last else 600)
     if is_last:
         monkeypatch.setattr(library_module, "_LOOK_EVERY", 600)
 
@@ -410,7 +410,7 @@ def test_an_interrupt_that_wakes_another_thread(
         signal.pthread_kill(threading.get_ident(), signal.SIGINT)
 
     # By then the caller's thread waits for the last requests, of which nothing is heard.
-    threading.Timer(1, interrupt).start()
+    threading.Timer(0.5, interrupt).start()
     with nobody, pytest.raises(KeyboardInterrupt) as caught:
         load(away, rows(connector, 10))
     assert caught.value.__notes__[0].startswith("0 leading rows are safe; 10 were read")

@@ -161,19 +161,19 @@ class DryRun(Generic[Item]):
 
     def take(self, items: Sequence[Item]) -> Iterator[tuple[Item, Payload | Rejected | Skipped]]:
         """What would become of each record among `items`, in order; counts it."""
-        for found in self._intake.take(items):
-            if isinstance(found, Run):
-                of = found.payloads
-                payloads = zip(of.identities, of.bodies, of.keys, strict=True)
-                records = zip(of.positions, of.streams, payloads, strict=True)
-                for position, stream, payload in records:
-                    self.position, self.stream = position, stream
-                    self.plans[stream].add(payload)
-                    yield found.item(position), payload
-            elif not isinstance(found[1], StateMessage):
-                self.position, self.stream = self._intake.position, self._intake.stream
-                self._count(found[1])
-                yield found[0], found[1]
+        for item in items:
+            # One by one: what the mapper has counted by then is of no later record.
+            for found in self._intake.take((item,)):
+                if isinstance(found, Run):
+                    of = found.payloads
+                    [self.position], [self.stream] = of.positions, of.streams
+                    payload = of.identities[0], of.bodies[0], of.keys[0]
+                    self.plans[self.stream].add(payload)
+                    yield item, payload
+                elif not isinstance(found[1], StateMessage):
+                    self.position, self.stream = self._intake.position, self._intake.stream
+                    self._count(found[1])
+                    yield item, found[1]
 
     def _count(self, taken: Rejected | Skipped) -> None:
         stream = self.stream

@@ -1,9 +1,9 @@
 """Users are deleted under all faults, and the connector is killed meanwhile.
 
 A run is a table of requests out of a seed: rows are written, changed, withdrawn and written once
-more, some name nobody. A state that comes out before Heap has completed what is before it fails
-the run, and so does anybody who is deleted and was not asked for in the end. A process that was
-killed begins again with all of its input, as no state had left.
+more, some name nobody, or nobody any more. A state that comes out before Heap has completed what is
+before it fails the run, and so does anybody who is deleted and was not asked for in the end. A
+process that was killed begins again with all of its input, as no state had left.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ def requests_of(seed: int) -> Requests:
         if chance < 0.1:
             rejected += 1
             data["email"] = dice.choice(["guest", None, "  ", True])
+            rows.pop(row, None)
         elif chance < 0.25:
             data["_ab_cdc_deleted_at"] = "2026-01-31T09:30:00Z"
             rows.pop(row, None)
