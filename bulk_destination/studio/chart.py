@@ -42,12 +42,12 @@ def bars(days: Mapping[int, int]) -> tuple[Bar, ...]:
             round(at * width, 1),
             round(HEIGHT - height, 1),
             round(max(1.0, width - 1), 1),
-            round(height, 1),
+            height,
             _words(first + at * step, min(last, first + at * step + step - 1), number),
         )
         for at, number in enumerate(events)
         # What is there is seen, however little it is.
-        if (height := max(2.0, HEIGHT * number / most) if number else 0.0)
+        if (height := round(max(2.0, HEIGHT * number / most), 1) if number else 0.0)
     )
 
 
