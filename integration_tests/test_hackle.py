@@ -170,7 +170,7 @@ def test_each_try_has_its_own_time(hackle: Connector) -> None:
     assert len({body for _, _, body in tries}) == 1
     for arrived, said, _ in tries:
         assert re.fullmatch(r"\d{13}", said)
-        assert 0 <= arrived * 1_000 - int(said) < 1_000
+        assert -1 <= arrived * 1_000 - int(said) < 1_000  # It may be rounded up.
     assert len({said for _, said, _ in tries}) == 4
 
 
