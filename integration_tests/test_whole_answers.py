@@ -92,31 +92,23 @@ def test_interim_answers_in_pieces_and_late() -> None:
     assert (there.connections, client.retries) == (1, 0)
 
 
-def test_interim_answers_without_end_are_no_answer() -> None:
-    """Neither are they read for ever, nor is anything credited."""
-
-    def talk(line: Line) -> None:
-        if line.request() == b"3":
-            line.send(YES)
-        while True:
-            line.send(interim(102) * 100)
-
-    with peer(talk) as there:
-        client = client_of(there.url)
-        began = time.monotonic()
-        assert client.ask(b"1", 20) != Accepted()
-        assert time.monotonic() - began < 10
-        client.close()
+#: A body that is whole, in an answer that is not yet.
+UNENDED = b"HTTP/1.1 200 Whatever\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
 
 
-def test_trailers_without_end_are_no_answer() -> None:
-    """A body that is whole is no answer yet, and what follows it is not read for ever."""
+@pytest.mark.parametrize(
+    ("begins", "goes_on"),
+    [(b"", interim(102) * 100), (UNENDED, b"Digest: x\r\n" * 1_000)],
+    ids=["interim answers", "trailers"],
+)
+def test_what_has_no_end_is_no_answer(begins: bytes, goes_on: bytes) -> None:
+    """Neither is it read for ever, nor is anything credited."""
 
     def talk(line: Line) -> None:
         line.request()
-        line.send(b"HTTP/1.1 200 Whatever\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n")
+        line.send(begins)
         while True:
-            line.send(b"Digest: x\r\n" * 1_000)
+            line.send(goes_on)
 
     with peer(talk) as there:
         client = client_of(there.url)
